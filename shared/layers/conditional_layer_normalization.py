@@ -1,0 +1,63 @@
+"""Layer normalization whose scale and shift may follow a condition vector."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("baseline_kit")
+class ConditionalLayerNormalization(keras.layers.Layer):
+    """Layer normalization whose scale and shift follow a condition vector.
+
+    y = (gamma + c W_g) * (x - mean(x)) / sqrt(var(x) + epsilon) + (beta + c W_b), over the last axis of x.
+    W_g and W_b start at zero, so a pretrained encoder is unchanged before the first update. Without a condition this is
+    plain layer normalization and has no W_g, W_b.
+
+    Args: epsilon: float. Added to the variance; 1e-12 matches BERT checkpoints.
+    Call arguments: inputs: (batch, length, dim) float; condition: (batch, condition_dim) float, or None. Statistics are
+        computed in float32.
+    Returns: (batch, length, dim), compute dtype. The mask of `inputs` passes through.
+    Raises: ValueError if `condition` is not of rank 2, or absent where the layer was built with one, or vice versa.
+    Reference: Su Jianlin, https://kexue.fm/archives/7124
+    """
+
+    def __init__(self, epsilon: float = 1e-12, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.supports_masking = True
+        self.gamma_kernel = self.beta_kernel = None
+
+    def build(self, inputs_shape, condition_shape=None):
+        dim = inputs_shape[-1]
+        self.gamma = self.add_weight(name="gamma", shape=(dim,), initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=(dim,), initializer="zeros")
+        if condition_shape is not None:
+            _require_rank_2(condition_shape)
+            shape = (condition_shape[-1], dim)
+            self.gamma_kernel = self.add_weight(name="gamma_kernel", shape=shape, initializer="zeros")
+            self.beta_kernel = self.add_weight(name="beta_kernel", shape=shape, initializer="zeros")
+
+    def call(self, inputs, condition=None):
+        if (condition is None) != (self.gamma_kernel is None):
+            built = "without" if self.gamma_kernel is None else "with"
+            raise ValueError(f"{self.name} was built {built} a condition; call it the same way.")
+        gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")
+        if condition is not None:
+            _require_rank_2(condition.shape)
+            condition = ops.expand_dims(ops.cast(condition, "float32"), 1)  # (batch, 1, condition_dim)
+            gamma = gamma + ops.matmul(condition, ops.cast(self.gamma_kernel, "float32"))  # (batch, 1, dim)
+            beta = beta + ops.matmul(condition, ops.cast(self.beta_kernel, "float32"))
+        x = ops.cast(inputs, "float32")
+        x = x - ops.mean(x, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(x), axis=-1, keepdims=True)
+        return ops.cast(x * (ops.rsqrt(variance + self.epsilon) * gamma) + beta, self.compute_dtype)
+
+    def compute_output_shape(self, inputs_shape, condition_shape=None):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def _require_rank_2(shape) -> None:
+    if len(shape) != 2:
+        raise ValueError(f"condition must have shape (batch, condition_dim), got {tuple(shape)}.")

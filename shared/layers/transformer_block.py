@@ -1,0 +1,92 @@
+"""One post-norm transformer encoder block, every normalization of it conditional on demand."""
+
+import keras
+
+from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
+from shared.layers.self_attention import SelfAttention
+
+
+@keras.saving.register_keras_serializable("baseline_kit")
+class TransformerBlock(keras.layers.Layer):
+    """x = norm(x + attention(x)); x = norm(x + ffn(x)), as in BERT.
+
+    Args:
+        num_heads: int. ffn_dim: int, width of the feed-forward layer. rotary: bool, rotary positions.
+        activation: str, of the feed-forward layer; `gelu` is the exact one (erf).
+        dropout: float in [0, 1), on both residual branches. attention_dropout: the same, on attention probabilities.
+        epsilon: float, of the normalizations. initializer_range: float, standard deviation of the start.
+        seed: int or None, of dropout and start.
+    Call arguments: inputs: (batch, length, dim) float; padding_mask: (batch, length) bool or None; condition:
+        (batch, condition_dim) float or None, given to both normalizations.
+    Returns: (batch, length, dim), compute dtype. The mask of `inputs` passes through.
+    Reference: Devlin et al. 2018, https://arxiv.org/abs/1810.04805
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        ffn_dim,
+        rotary=False,
+        activation="gelu",
+        dropout=0.1,
+        attention_dropout=0.1,
+        epsilon=1e-12,
+        initializer_range=0.02,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads, self.ffn_dim, self.rotary, self.activation = num_heads, ffn_dim, rotary, activation
+        self.dropout, self.attention_dropout, self.epsilon = dropout, attention_dropout, epsilon
+        self.initializer_range, self.seed = initializer_range, seed
+        self.supports_masking = True
+        policy = self.dtype_policy
+        self.attention = SelfAttention(
+            num_heads, rotary, attention_dropout, initializer_range, self._seed(0), name="attention", dtype=policy
+        )
+        self.attention_drop = keras.layers.Dropout(dropout, seed=self._seed(1), name="attention_dropout", dtype=policy)
+        self.attention_norm = ConditionalLayerNormalization(epsilon, name="attention_norm", dtype=policy)
+        self.expand = keras.layers.Dense(
+            ffn_dim, activation=activation, kernel_initializer=self._start(2), name="ffn_expand", dtype=policy
+        )
+        self.ffn_drop = keras.layers.Dropout(dropout, seed=self._seed(3), name="ffn_dropout", dtype=policy)
+        self.ffn_norm = ConditionalLayerNormalization(epsilon, name="ffn_norm", dtype=policy)
+
+    def build(self, inputs_shape, padding_mask_shape=None, condition_shape=None):
+        self.attention.build(inputs_shape)
+        self.attention_norm.build(inputs_shape, condition_shape)
+        self.expand.build(inputs_shape)
+        self.reduce = keras.layers.Dense(
+            inputs_shape[-1], kernel_initializer=self._start(4), name="ffn_reduce", dtype=self.dtype_policy
+        )
+        self.reduce.build((*inputs_shape[:-1], self.ffn_dim))
+        self.ffn_norm.build(inputs_shape, condition_shape)
+
+    def call(self, inputs, padding_mask=None, condition=None, training=None):
+        x = self.attention_drop(self.attention(inputs, padding_mask, training=training), training=training)
+        x = self.attention_norm(inputs + x, condition)
+        y = self.ffn_drop(self.reduce(self.expand(x)), training=training)
+        return self.ffn_norm(x + y, condition)
+
+    def compute_output_shape(self, inputs_shape, padding_mask_shape=None, condition_shape=None):
+        return inputs_shape
+
+    def get_config(self):
+        own = (
+            "num_heads",
+            "ffn_dim",
+            "rotary",
+            "activation",
+            "dropout",
+            "attention_dropout",
+            "epsilon",
+            "initializer_range",
+            "seed",
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+    def _seed(self, index):
+        return None if self.seed is None else self.seed + index
+
+    def _start(self, index):
+        return keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=self._seed(index))

@@ -1,0 +1,38 @@
+"""AdamW whose weight average is free of its start."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("baseline_kit")
+class AdamW(keras.optimizers.AdamW):
+    """Adam with decoupled weight decay and, on demand, a bias-corrected exponential moving average of the weights.
+
+    With momentum a the average after step t is sum_i (1 - a) a^(t-i) theta_i / (1 - a^t), i = 1..t. It is kept as
+    A_t = A_(t-1) + (1 - a) / (1 - a^t) * (theta_t - A_(t-1)), which is the same number at every step and ready for use.
+    Keras' own `use_ema` starts the average at theta_1 with full weight and corrects nothing, so that with a = 0.9999
+    the start still makes up 61 % of it after 5,000 steps.
+
+    Args: as keras.optimizers.AdamW; use_ema, ema_momentum switch the average on.
+    Reference: Loshchilov & Hutter 2017, https://arxiv.org/abs/1711.05101; Kingma & Ba 2014, section 3 (bias correction)
+    """
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        step = ops.cast(self.iterations + 1, "float32")
+        a = self.ema_momentum
+        share = (a - 1.0) / ops.expm1(step * math.log(a))  # 1 - a^t, exact in float32 for a near 1
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
+            if average is not None:
+                self.assign_add(average, (variable - average) * ops.cast(share, average.dtype))
+
+    @property
+    def averages(self) -> list:
+        """The averaged weights, in the order of the variables the optimizer was built with."""
+        return self._model_variables_moving_average
+
+
+def exclude_from_decay(variables) -> list:
+    """Returns those variables that weight decay leaves alone: biases and all weights of normalizations."""
+    return [variable for variable in variables if "norm" in variable.path.lower() or "bias" in variable.name.lower()]
