@@ -1,0 +1,87 @@
+"""Plots as SVG text, the same bytes for the same numbers."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("svg")
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+Rows = Sequence[Mapping[str, str]]
+
+
+def learning_curve(history: Rows) -> str:
+    """Training loss and every f1 figure by epoch."""
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    loss, score = figure.subplots(), None
+    epochs = [int(row["epoch"]) for row in history]
+    loss.plot(epochs, [float(row["loss"]) for row in history], color="0.5", marker="o", label="training loss")
+    loss.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
+    loss.xaxis.set_major_locator(MaxNLocator(integer=True))
+    score = loss.twinx()
+    for index, name in enumerate(name for name in history[0] if name not in ("epoch", "loss", "learning_rate")):
+        score.plot(epochs, [float(row[name]) for row in history], marker=".", color=f"C{index}", label=name)
+    score.set(ylabel="validation", ylim=(0, 1))
+    figure.legend(*_handles(loss, score), loc="outside upper center", ncols=4, frameon=False)
+    return _svg(figure)
+
+
+def precision_recall(points: Rows) -> str:
+    """Precision against recall, a line for each class, with the contours of equal F1."""
+    figure = Figure(figsize=(4.2, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for f1 in (0.2, 0.4, 0.6, 0.8):
+        recall = [f1 / 2 + 0.001 + i / 200 * (1 - f1 / 2) for i in range(200)]
+        axes.plot(recall, [f1 * r / (2 * r - f1) for r in recall], color="0.85", linewidth=0.8, zorder=0)
+        axes.annotate(f"F1 {f1}", (1.0, f1 / (2 - f1)), color="0.6", fontsize=7, ha="right", va="bottom")
+    for name in sorted({row["class"] for row in points}):
+        rows = [row for row in points if row["class"] == name]
+        axes.plot([float(r["recall"]) for r in rows], [float(r["precision"]) for r in rows], label=f"class {name}")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.legend(loc="lower left", frameon=False)
+    return _svg(figure)
+
+
+def confusion(rows: Rows) -> str:
+    """Counts of gold against predicted labels, one square for each class."""
+    names = sorted({row["class"] for row in rows})
+    figure = Figure(figsize=(2.4 * len(names) + 0.4, 2.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        chosen = [row for row in rows if row["class"] == name]
+        labels = sorted({row["gold"] for row in chosen} | {row["predicted"] for row in chosen})
+        counts = [[sum(r["gold"] == g and r["predicted"] == p for r in chosen) for p in labels] for g in labels]
+        axes.imshow(counts, cmap="Blues")
+        darkest = max(map(max, counts))
+        for y, line in enumerate(counts):
+            for x, count in enumerate(line):
+                axes.text(x, y, str(count), ha="center", va="center", color="w" if count > darkest / 2 else "k")
+        axes.set(title=f"class {name}", xlabel="predicted", ylabel="gold")
+        axes.set_xticks(range(len(labels)), labels)
+        axes.set_yticks(range(len(labels)), labels)
+    return _svg(figure)
+
+
+FIGURES = {  # file in results/<name>/ -> caption, plot
+    "history": ("Learning curve", learning_curve),
+    "pr_curve": ("Precision and recall over the thresholds", precision_recall),
+    "confusion": ("Confusion at the thresholds in force", confusion),
+}
+
+
+def _handles(*axes):
+    handles, labels = [], []
+    for one in axes:
+        more, names = one.get_legend_handles_labels()
+        handles += more
+        labels += names
+    return handles, labels
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "baseline-kit", "svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]

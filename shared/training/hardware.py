@@ -1,0 +1,70 @@
+"""Precision, compilation, seeds and determinism, set once before a model is built."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.training.settings import HardwareSettings
+
+_FAST_BFLOAT16_FLAGS = {"amx_bf16"}
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What was decided. accelerator: `cpu`, `gpu`, `tpu`; precision: `float32`, `bfloat16`; backend: Keras' name."""
+
+    accelerator: str
+    precision: str
+    jit: bool
+    backend: str
+
+    def __str__(self) -> str:
+        return f"{self.backend} on {self.accelerator}, {self.precision}, jit {'on' if self.jit else 'off'}"
+
+
+def configure(settings: HardwareSettings, seed: int) -> Hardware:
+    """Applies the settings to Keras and its backend, seeds every random source, and returns what was decided.
+
+    Call it once, before any layer is made. Seeds Python, NumPy and the backend.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras  # takes seconds, so not at the top: settings are read without it
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    accelerator = _accelerator(keras.config.backend())
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bfloat16" if accelerator != "cpu" or _FAST_BFLOAT16_FLAGS & _cpu_flags() else "float32"
+    jit = settings.jit == "on" or (settings.jit == "auto" and accelerator != "cpu")
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    keras.utils.set_random_seed(seed)
+    if settings.deterministic and keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    return Hardware(accelerator, precision, jit, keras.config.backend())
+
+
+def _accelerator(backend: str) -> str:
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        kinds = {device.device_type.lower() for device in tf.config.list_physical_devices()}
+    elif backend == "jax":
+        import jax
+
+        kinds = {jax.default_backend()}
+    else:
+        import torch
+
+        kinds = {"gpu"} if torch.cuda.is_available() else set()
+    return next((kind for kind in ("tpu", "gpu") if kind in kinds), "cpu")
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())

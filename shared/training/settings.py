@@ -1,0 +1,44 @@
+"""The params of training and of the hardware it runs on."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shared.settings import Section
+
+
+class TrainSettings(Section):
+    """How weights are learned. Steps are optimizer steps; an epoch is one pass over the training rows."""
+
+    seed: int = Field(ge=0, lt=2**31, description="of the initial weights, the data order and dropout")
+    epochs: int = Field(ge=1, description="passes over the training rows")
+    batch_size: int = Field(ge=1, description="pairs a step")
+    bucket_lengths: tuple[int, ...] = Field(
+        min_length=1, description="rows are batched with rows of like length and padded to the next of these, in tokens"
+    )
+    learning_rate: float = Field(gt=0, description="peak, reached after the warm-up")
+    warmup_share: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the rate rises from 0")
+    final_rate: float = Field(0.0, ge=0, le=1, description="share of the peak left at the last step; 1: no decay")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled; biases and normalizations are left alone")
+    clip_norm: float = Field(1.0, ge=0, description="largest global gradient norm; 0: no clipping")
+    ema_momentum: float = Field(
+        0.999, ge=0, lt=1, description="of the bias-corrected weight average; 0 switches it off"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+
+    @model_validator(mode="after")
+    def _buckets_rise(self):
+        if list(self.bucket_lengths) != sorted(set(self.bucket_lengths)) or self.bucket_lengths[0] < 8:
+            raise ValueError(f"bucket_lengths must rise and start at 8 or more, got {list(self.bucket_lengths)}")
+        return self
+
+
+class HardwareSettings(Section):
+    """Where and how exactly it runs; the results depend on it in the last digits only."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the matrix products; auto: bfloat16 where the hardware multiplies it fast"
+    )
+    jit: Literal["auto", "on", "off"] = Field("auto", description="XLA compilation; auto: on for GPU and TPU")
+    deterministic: bool = Field(True, description="equal runs give equal bytes (on a CPU at no measurable cost)")
+    predict_batch_size: int = Field(64, ge=1, description="rows a batch where nothing is learned")
