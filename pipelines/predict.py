@@ -1,0 +1,53 @@
+"""predict: the trained model on the test rows -> a submission, checked against the official test files."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from shared.cli import run
+from shared.files import new_folder, read_json, sha256_file, sha256_folder, write_json
+from shared.folders import Folders
+from shared.prepared import load_split
+from shared.settings import load_settings, raw_folders
+from shared.task import load_task
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    return run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.predict", description=__doc__)
+    parser.add_argument("name", help="competition, a key of `raw:` in params.yaml")
+    name = parser.parse_args(argv).name
+    task, folders = load_task(name), Folders(name)
+    settings, raw = load_settings(name, task.settings), raw_folders()[name]
+    test = load_split(folders.prepared, "test")
+
+    from shared.training import hardware, model_folder, predict, provenance  # Keras takes seconds to import
+
+    hardware.configure(settings.hardware, settings.train.seed)
+    model = model_folder.load_model(folders.model, task)
+    outputs = predict.predict_rows(model.network, test, task, model.settings, label="test")
+    with new_folder(folders.submission) as new:
+        file = task.write(new, outputs, test, settings)
+        rows = task.check(file, raw)
+        manifest = {
+            "competition": name,
+            "file": file.name,
+            "rows": rows,
+            "sha256": sha256_file(file),
+            "scores": read_json(folders.results / "metrics.json"),
+            "params": settings.model_dump(mode="json"),
+            "trained_with": model.settings.model_dump(mode="json"),
+            "model": {"sha256": sha256_folder(folders.model), **model.provenance},
+            "data": {"raw": raw.as_posix(), "raw_sha256": sha256_folder(raw)},
+            "code": {"sha256": provenance.code_version(name), "commit": provenance.git_commit()},
+        }
+        write_json(new / "manifest.json", manifest)
+    print(f"{name}: {rows} rows, checked -> {folders.submission / file.name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""report: one table and one page over all competitions' results."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.cli import run
+from shared.files import write_text
+from shared.reporting.summary import Summary
+from shared.settings import raw_folders
+
+MARKDOWN, PAGE = Path("reports/report.md"), Path("reports/index.html")
+TEMPLATE = Path(__file__).parents[1] / "shared/reporting/page.html.jinja"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    return run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.report", description=__doc__)
+    parser.add_argument("--show", action="store_true", help="only print the tables of the last results")
+    show = parser.parse_args(argv).show
+    summaries = [Summary.load(name) for name in raw_folders()]
+    text = "# Results\n\n" + "\n".join(summary.markdown() for summary in summaries)
+    if not show:
+        write_text(MARKDOWN, text)
+        write_text(PAGE, _page(summaries))
+    print(text + f"\nPlots: {PAGE}" if show else f"report -> {MARKDOWN}, {PAGE}")
+
+
+def _page(summaries: Sequence[Summary]) -> str:
+    import jinja2  # with Matplotlib half a second, which --show does not need
+
+    from shared.reporting.figures import FIGURES
+
+    items = [
+        {
+            "summary": summary,
+            "tables": [table for table in (summary.scores(), summary.slices()) if table],
+            "figures": [
+                (caption, plot(summary.curves[name]))
+                for name, (caption, plot) in FIGURES.items()
+                if name in summary.curves
+            ],
+        }
+        for summary in summaries
+    ]
+    template = jinja2.Template(TEMPLATE.read_text("utf-8"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return template.render(items=items) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""train: arrays -> the model of the best epoch, with its learning curve."""
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+
+from shared.cli import run
+from shared.csv_files import write_csv
+from shared.files import sha256_folder
+from shared.folders import Folders
+from shared.prepared import load_labels, load_split, load_vocabulary
+from shared.settings import load_settings
+from shared.task import load_task
+
+SCALARS = (int, float)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    return run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.train", description=__doc__)
+    parser.add_argument("name", help="competition, a key of `raw:` in params.yaml")
+    name = parser.parse_args(argv).name
+    task, folders = load_task(name), Folders(name)
+    settings = load_settings(name, task.settings)
+    train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
+    vocabulary = load_vocabulary(folders.prepared)
+
+    from shared.training import fit, hardware, model_folder, predict, provenance  # Keras takes seconds to import
+
+    machine = hardware.configure(settings.hardware, settings.train.seed)
+    network = task.build(settings, vocabulary)
+    source = {
+        "data": sha256_folder(folders.prepared),
+        "code": provenance.code_version(name),
+        "hardware": str(machine),
+        "software": provenance.software(),
+    }
+    print(f"{name}: {train.rows} rows, {network.count_params():,} weights, {machine}", flush=True)
+
+    def validate() -> dict[str, float]:
+        outputs = predict.predict_rows(network, valid, task, settings, label="valid")
+        return {key: value for key, value in task.score(outputs, valid, settings).items() if key.startswith("f1")}
+
+    asked = {"settings": settings.model_dump(mode="json", include={"model", "train", "hardware", "predict"}), **source}
+    checkpoints = folders.checkpoints(hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16])
+    progress = fit.fit(
+        network,
+        task.loss(settings),
+        train,
+        settings.train,
+        length_field=task.length_field,
+        targets=task.targets,
+        validate=validate,
+        select_by=task.select_by,
+        jit=machine.jit,
+        checkpoints=checkpoints,
+    )
+    facts = {"best_epoch": progress.best_epoch, task.select_by: progress.best_score, **source}
+    model_folder.save_model(folders.model, network, task, settings, vocabulary, load_labels(folders.prepared), facts)
+    write_csv(folders.results / "history.csv", progress.history)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    print(f"{name}: epoch {progress.best_epoch}, {task.select_by} {progress.best_score:.4f} -> {folders.model}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
