@@ -1,0 +1,159 @@
+"""Rows and tokens a second in training and prediction, peak memory, and the share of the machine's matrix rate.
+
+    python -m benchmarks.throughput sohu2021 [--raw FOLDER] [--rows 960] [-S sohu2021.model.backbone.preset=tiny ...]
+
+Lengths are those of the raw files: by default the development data in $BASELINE_KIT_SHARED (default ../shared), else the
+bundled sample. Tokens are counted without padding. Machines differ and are noisy: compare ratios within one run.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.arrays import Ragged, Split
+from shared.cli import run
+from shared.settings import load_settings, raw_folders, settings_from_dict
+from shared.task import load_task
+from shared.training.batches import padded_share, prediction_batches, training_batches
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    return run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.throughput",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", help="competition")
+    parser.add_argument("--raw", type=Path, help="folder of official files")
+    parser.add_argument("--rows", type=int, default=960, help="training rows a repeat; drawn evenly by length")
+    parser.add_argument("--repeats", type=int, default=3, help="timed repeats after one that warms up")
+    parser.add_argument("-S", action="append", default=[], metavar="KEY=VALUE", help="another value, as in dvc exp run")
+    arguments = parser.parse_args(argv)
+    task = load_task(arguments.name)
+    settings = _overridden(load_settings(arguments.name, task.settings), task, arguments.S)
+    raw = arguments.raw or _development_data(arguments.name) or raw_folders()[arguments.name]
+    prepared = task.encode(task.read(raw, settings.data), settings)
+
+    from shared.training import hardware, predict
+    from shared.training.fit import compile_learner, epoch_data
+
+    machine = hardware.configure(settings.hardware, settings.train.seed)
+    network = task.build(settings, prepared.vocabulary)
+    split = _evenly(prepared.splits["train"], task.length_field, arguments.rows)
+    lengths = split.ragged(task.length_field).lengths
+    print(f"{raw}: {split.rows} rows, {lengths.mean():.0f} tokens a row; {machine}; {network.count_params():,} weights")
+    rate = _matmul_rate(machine.precision)
+    print(f"matrix product 2048 cubed, {machine.precision}: {rate / 1e9:.0f} GFLOP/s")
+
+    def predict_all() -> None:
+        predict.predict_rows(network, split, task, settings)
+
+    learner = compile_learner(network, task.loss(settings), settings.train, 1000, machine.jit)
+    batches = training_batches(
+        lengths, settings.train.batch_size, settings.train.bucket_lengths, np.random.default_rng(0)
+    )
+
+    def train_all() -> None:
+        data = epoch_data(learner, split, task.targets, batches, settings.train.batch_size)
+        learner.fit(data, epochs=1, verbose=0, shuffle=False)
+
+    size = settings.hardware.predict_batch_size, settings.train.bucket_lengths
+    for label, work, padding, passes in (
+        ("prediction", predict_all, padded_share(lengths, prediction_batches(lengths, *size)), 1),
+        ("training", train_all, padded_share(lengths, batches), 3),
+    ):
+        seconds = _timed(work, arguments.repeats)
+        middle = statistics.median(seconds)
+        flops = passes * _matmul_flops(network, lengths)
+        print(
+            f"{label}: {split.rows / middle:.1f} rows/s, {lengths.sum() / middle:.0f} tokens/s "
+            f"(repeats {min(seconds):.1f} to {max(seconds):.1f} s), padding {padding:.0%}, "
+            f"{flops / middle / rate:.0%} of the matrix rate, peak memory {_peak_gib():.2f} GiB"
+        )
+
+
+def _overridden(settings: Any, task: Any, overrides: Sequence[str]) -> Any:
+    values = settings.model_dump(mode="json")
+    for override in overrides:
+        key, _, text = override.partition("=")
+        *parents, last = key.removeprefix(f"{task.name}.").split(".")
+        section = values
+        for parent in parents:
+            section = section[parent]
+        try:
+            section[last] = json.loads(text)
+        except ValueError:
+            section[last] = text
+    return settings_from_dict(task.settings, values, "-S")
+
+
+def _development_data(name: str) -> Path | None:
+    folder = Path(os.environ.get("BASELINE_KIT_SHARED", "../shared"), "data", name)
+    return folder if folder.is_dir() else None
+
+
+def _evenly(split: Split, length_field: str, rows: int) -> Split:
+    """Returns `rows` rows spread evenly over the lengths, so that few rows have the whole file's distribution."""
+    order = np.argsort(split.ragged(length_field).lengths, kind="stable")
+    chosen = np.sort(order[np.linspace(0, len(order) - 1, min(rows, len(order))).astype(int)])
+    return Split(
+        {
+            name: Ragged.of([field[row] for row in chosen], field.values.dtype)
+            if isinstance(field, Ragged)
+            else field[chosen]
+            for name, field in split.items()
+        }
+    )
+
+
+def _timed(work: Callable[[], None], repeats: int) -> list[float]:
+    work()
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _matmul_flops(network: Any, lengths: np.ndarray) -> float:
+    """Returns multiply-adds times two of one forward pass over the rows: projections and attention, no padding."""
+    backbone = network.get_layer("backbone")
+    dim, layers = backbone.hidden_dim, backbone.num_layers
+    projections = 2 * layers * (4 * dim * dim + 2 * dim * backbone.ffn_dim)  # a token
+    return float(projections * lengths.sum() + 4 * layers * dim * (lengths.astype(float) ** 2).sum())
+
+
+def _matmul_rate(precision: str) -> float:
+    """Returns the FLOP/s of a large matrix product in this backend, the best of five."""
+    from keras import ops, random
+
+    a = ops.cast(random.normal((2048, 2048), seed=0), precision)
+    best = float("inf")
+    for _ in range(6):
+        started = time.perf_counter()
+        ops.convert_to_numpy(ops.matmul(a, a)[0, 0])
+        best = min(best, time.perf_counter() - started)
+    return 2 * 2048**3 / best
+
+
+def _peak_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""One matching model for six subtasks: the subtask conditions every layer normalization of the encoder.
+
+Reference: Su Jianlin, https://kexue.fm/archives/8337. Where this differs: `exact_match`, and weights from scratch.
+"""
+
+import keras
+from keras import ops
+
+from competitions.sohu2021.settings import Settings
+from competitions.sohu2021.variants import VARIANTS
+from shared.backbones.settings import build_backbone
+from shared.layers.exact_match_embedding import ExactMatchEmbedding
+from shared.layers.masked_mean_pooling import MaskedMeanPooling
+from shared.text.vocabulary import Vocabulary
+
+CLASSES = 2
+
+
+def build(settings: Settings, vocabulary: Vocabulary) -> keras.Model:
+    """Returns the network, initialised from scratch with train.seed.
+
+    Inputs: token_ids, segment_ids: (batch, length) int32, 0 where padded; variant: (batch,) int32, 0 to 5.
+    Output: logits: (batch, 2) float32, for labels 0 and 1.
+    """
+    model, seed = settings.model, settings.train.seed
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    segment_ids = keras.Input((None,), dtype="int32", name="segment_ids")
+    variant = keras.Input((), dtype="int32", name="variant")
+    tokens, segments, condition, rows = token_ids, segment_ids, None, len(vocabulary)
+    if model.condition == "cln":
+        condition = keras.layers.Embedding(len(VARIANTS), model.condition_dim, name="variant_embedding")(variant)
+    elif model.condition == "token":  # [CLS] [variant] source [SEP] target [SEP]
+        extra = ops.expand_dims(variant + len(vocabulary), 1)
+        tokens = ops.concatenate([token_ids[:, :1], extra, token_ids[:, 1:]], axis=1)
+        segments = ops.concatenate([segment_ids[:, :1], segment_ids], axis=1)
+        rows += len(VARIANTS)
+    backbone = build_backbone(model.backbone, rows, seed)
+    padding_mask = ops.not_equal(tokens, 0)  # (batch, length)
+    matches = None
+    if model.exact_match:
+        embedding = ExactMatchEmbedding(backbone.hidden_dim, vocabulary.special_ids, name="exact_match")
+        matches = embedding(tokens, segments)
+    hidden = backbone(tokens, segments, padding_mask=padding_mask, condition=condition, extra=matches)
+    if model.pooling == "mean":
+        pooled = MaskedMeanPooling(name="pooling")(hidden, padding_mask)  # (batch, hidden_dim)
+    else:
+        pooled = hidden[:, 0]
+    pooled = keras.layers.Dropout(model.backbone.dropout, seed=seed + 1, name="dropout")(pooled)
+    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 2)
+    logits = keras.layers.Dense(CLASSES, kernel_initializer=start, dtype="float32", name="classifier")(pooled)
+    inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "variant": variant}
+    return keras.Model(inputs, {"logits": logits}, name="sohu2021")
+
+
+def loss(settings: Settings):
+    """Returns the mean cross-entropy over rows: (targets: label (batch,) int32; logits; weights) -> float32 scalar."""
+
+    label_smoothing = settings.train.label_smoothing
+
+    def cross_entropy(targets, outputs, sample_weight):
+        labels = ops.one_hot(targets["label"], CLASSES, dtype="float32")
+        labels = labels * (1.0 - label_smoothing) + label_smoothing / CLASSES
+        losses = -ops.sum(labels * ops.log_softmax(outputs["logits"]), axis=-1)  # (batch,)
+        return ops.sum(losses * sample_weight) / ops.maximum(ops.sum(sample_weight), 1.0)
+
+    return cross_entropy

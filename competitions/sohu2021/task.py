@@ -1,0 +1,24 @@
+"""Sohu 2021 text matching, bound to the stages."""
+
+from competitions.sohu2021 import data, data_report, encoding, evaluation, submission
+from competitions.sohu2021.settings import Settings
+from shared.task import Task, lazy
+
+task = Task(
+    name="sohu2021",
+    settings=Settings,
+    length_field="token_ids",
+    targets=("label",),
+    select_by="f1",
+    read=data.read,
+    report=data_report.report,
+    render=data_report.render,
+    encode=encoding.encode,
+    build=lazy("competitions.sohu2021.model", "build"),
+    loss=lazy("competitions.sohu2021.model", "loss"),
+    score=evaluation.score,
+    tables=evaluation.tables,
+    baselines=lazy("competitions.sohu2021.baselines", "baselines"),
+    write=evaluation.write_submission,
+    check=submission.check_file,
+)
