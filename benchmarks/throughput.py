@@ -1,9 +1,9 @@
 """Rows and tokens a second in training and prediction, peak memory, and the share of the machine's matrix rate.
 
-    python -m benchmarks.throughput sohu2021 [--raw FOLDER] [--rows 960] [-S sohu2021.model.backbone.preset=tiny ...]
+    python -m benchmarks.throughput sohu2021 [--raw FOLDER] [--rows 960] [-S model.backbone.preset=small ...]
 
-Lengths are those of the raw files: by default the development data in $BASELINE_KIT_SHARED (default ../shared), else the
-bundled sample. Tokens are counted without padding. Machines differ and are noisy: compare ratios within one run.
+Lengths are those of the raw files: by default the development data in $BASELINE_KIT_SHARED (default ../shared), else
+the bundled sample. Tokens are counted without padding. Machines differ and are noisy: compare ratios within one run.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def _main(argv: Sequence[str] | None) -> None:
     prepared = task.encode(task.read(raw, settings.data), settings)
 
     from shared.training import hardware, predict
-    from shared.training.fit import compile_learner, epoch_data
+    from shared.training.fit import compile_learner, train_epoch
 
     machine = hardware.configure(settings.hardware, settings.train.seed)
     network = task.build(settings, prepared.vocabulary)
@@ -68,8 +68,7 @@ def _main(argv: Sequence[str] | None) -> None:
     )
 
     def train_all() -> None:
-        data = epoch_data(learner, split, task.targets, batches, settings.train.batch_size)
-        learner.fit(data, epochs=1, verbose=0, shuffle=False)
+        train_epoch(learner, split, task.targets, batches, "", show=False)
 
     size = settings.hardware.predict_batch_size, settings.train.bucket_lengths
     for label, work, padding, passes in (

@@ -60,12 +60,8 @@ def fit(
     if not len(lengths):
         raise UserError("no training rows. See the data report of the prepare stage.")
     steps_per_epoch = math.ceil(len(lengths) / settings.batch_size)
-    schedule = _schedule(settings, steps_per_epoch)
-    learner = Learner(network, loss)
-    optimizer = _optimizer(settings, schedule)
-    learner.compile(optimizer=optimizer, jit_compile=jit)
-    optimizer.build(network.trainable_variables)
-    optimizer.exclude_from_weight_decay(var_list=exclude_from_decay(network.trainable_variables))
+    learner = compile_learner(network, loss, settings, settings.epochs * steps_per_epoch, jit)
+    optimizer = learner.optimizer
 
     progress = Progress()
     best = values(network.trainable_variables)
@@ -77,26 +73,17 @@ def fit(
         best, progress = groups["best"], Progress(**saved)
         _say(show, f"resuming behind epoch {progress.epoch} of {settings.epochs}")
 
-    names = [tensor.name for tensor in network.inputs]
     while progress.epoch < settings.epochs:
         progress.epoch += 1
         rng = np.random.default_rng([settings.seed, progress.epoch])
         batches = training_batches(lengths, settings.batch_size, settings.bucket_lengths, rng)
-        data = _Epoch(train, names, targets, batches, settings.batch_size)
-        bar = _Bar(progress.epoch, settings.epochs, lengths, batches, show)
         started = time.perf_counter()
-        logs = learner.fit(data, epochs=1, verbose=0, shuffle=False, callbacks=[bar]).history
+        mean_loss = train_epoch(learner, train, targets, batches, f"epoch {progress.epoch}/{settings.epochs}", show)
         seconds = time.perf_counter() - started
-        mean_loss = float(logs["loss"][0])
-        if not math.isfinite(mean_loss):
-            raise UserError(
-                f"epoch {progress.epoch}: the loss is {mean_loss}. Lower train.learning_rate, set train.clip_norm, or "
-                "hardware.precision: float32."
-            )
         with averaged_weights(network, optimizer):
             figures = validate()
             averaged = values(network.trainable_variables)
-        row = {"epoch": progress.epoch, "loss": mean_loss, "learning_rate": float(schedule(optimizer.iterations - 1))}
+        row = {"epoch": progress.epoch, "loss": mean_loss, "learning_rate": float(optimizer.learning_rate)}
         progress.history.append(row | figures)
         if figures[select_by] > progress.best_score:
             progress.best_epoch, progress.best_score, best = progress.epoch, figures[select_by], averaged
@@ -106,6 +93,59 @@ def fit(
             save_state(checkpoints, groups, vars(progress))
     assign(network.trainable_variables, best)
     return progress
+
+
+def compile_learner(network: keras.Model, loss: Loss, settings: TrainSettings, total_steps: int, jit: bool) -> Learner:
+    """Returns the network with loss, optimizer and learning rate schedule, ready for `fit`."""
+    schedule = WarmupLinearDecay(
+        settings.learning_rate, round(settings.warmup_share * total_steps), total_steps, settings.final_rate
+    )
+    optimizer = AdamW(
+        schedule,
+        weight_decay=settings.weight_decay,
+        global_clipnorm=settings.clip_norm or None,
+        use_ema=settings.ema_momentum > 0,
+        ema_momentum=settings.ema_momentum or 0.99,
+        epsilon=1e-6,
+    )
+    learner = Learner(network, loss)
+    learner.compile(optimizer=optimizer, jit_compile=jit)
+    optimizer.build(network.trainable_variables)
+    optimizer.exclude_from_weight_decay(var_list=exclude_from_decay(network.trainable_variables))
+    return learner
+
+
+def train_epoch(
+    learner: Learner, split: Split, targets: Sequence[str], batches: Sequence[Batch], label: str, show: bool
+) -> float:
+    """Takes one step for each batch and returns the mean loss over rows.
+
+    A short batch is filled up with rows of weight 0, so that there is one shape a width. The bar counts rows, with
+    their rate, the time left and the running loss; where standard error is no terminal, there is none.
+
+    Raises: UserError as soon as the loss is not finite.
+    """
+    names = [tensor.name for tensor in learner.network.inputs]
+    batch_size = max(len(rows) for rows, _ in batches)
+    total, done = 0.0, 0
+    with tqdm(
+        total=sum(len(rows) for rows, _ in batches), desc=label, unit="row", disable=None if show else True, leave=False
+    ) as bar:
+        for rows, width in batches:
+            filled = (np.resize(rows, batch_size), width)
+            weight = (np.arange(batch_size) < len(rows)).astype(np.float32)
+            inputs, wanted = collate(split, names, filled), collate(split, targets, filled)
+            loss = float(learner.train_on_batch(inputs, wanted, weight))
+            if not math.isfinite(loss):
+                raise UserError(
+                    f"{label}: the loss is {loss} after {done} rows. Lower train.learning_rate, set train.clip_norm, "
+                    "or try hardware.precision: float32."
+                )
+            total += loss * len(rows)
+            done += len(rows)
+            bar.set_postfix(loss=f"{total / done:.4f}", refresh=False)
+            bar.update(len(rows))
+    return total / done
 
 
 @contextmanager
@@ -120,59 +160,6 @@ def averaged_weights(network: keras.Model, optimizer: AdamW) -> Iterator[None]:
         yield
     finally:
         assign(network.trainable_variables, current)
-
-
-def _schedule(settings: TrainSettings, steps_per_epoch: int) -> WarmupLinearDecay:
-    total = settings.epochs * steps_per_epoch
-    return WarmupLinearDecay(settings.learning_rate, round(settings.warmup_share * total), total, settings.final_rate)
-
-
-def _optimizer(settings: TrainSettings, schedule: WarmupLinearDecay) -> AdamW:
-    return AdamW(
-        schedule,
-        weight_decay=settings.weight_decay,
-        global_clipnorm=settings.clip_norm or None,
-        use_ema=settings.ema_momentum > 0,
-        ema_momentum=settings.ema_momentum or 0.99,
-        epsilon=1e-6,
-    )
-
-
-class _Epoch(keras.utils.PyDataset):
-    """One epoch's batches for `fit`; short batches are filled up with rows of weight 0, so that shapes stay few."""
-
-    def __init__(self, split: Split, inputs, targets, batches: list[Batch], batch_size: int):
-        super().__init__()
-        self.split, self.inputs, self.targets = split, inputs, targets
-        self.batches, self.batch_size = batches, batch_size
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __getitem__(self, index):
-        rows, width = self.batches[index]
-        weight = (np.arange(self.batch_size) < len(rows)).astype(np.float32)
-        batch = (np.resize(rows, self.batch_size), width)
-        return collate(self.split, self.inputs, batch), collate(self.split, self.targets, batch), weight
-
-
-class _Bar(keras.callbacks.Callback):
-    """A progress bar counted in rows, with their rate, the time left and the running loss."""
-
-    def __init__(self, epoch, epochs, lengths, batches, show):
-        super().__init__()
-        self.batches = batches
-        self.bar = tqdm(
-            total=len(lengths), desc=f"epoch {epoch}/{epochs}", unit="row", disable=None if show else True, leave=False
-        )
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.bar.update(len(self.batches[batch][0]))
-        if batch % 10 == 0 and logs and not self.bar.disable:
-            self.bar.set_postfix(loss=f"{float(logs['loss']):.4f}", refresh=False)
-
-    def on_train_end(self, logs=None):
-        self.bar.close()
 
 
 def _line(progress, epochs, row, rate, lengths, batches, seconds) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shared.training.settings import HardwareSettings
 
-_FAST_BFLOAT16_FLAGS = {"amx_bf16"}
+_FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 @dataclass(frozen=True)
