@@ -24,6 +24,7 @@ from shared.cli import run
 from shared.settings import load_settings, raw_folders, settings_from_dict
 from shared.task import load_task
 from shared.training.batches import padded_share, prediction_batches, training_batches
+from shared.training.hardware import configure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,10 +49,10 @@ def _main(argv: Sequence[str] | None) -> None:
     raw = arguments.raw or _development_data(arguments.name) or raw_folders()[arguments.name]
     prepared = task.encode(task.read(raw, settings.data), settings)
 
-    from shared.training import hardware, predict
+    machine = configure(settings.hardware, settings.train.seed)
+    from shared.training import predict  # imports Keras, which is configured now
     from shared.training.fit import compile_learner, train_epoch
 
-    machine = hardware.configure(settings.hardware, settings.train.seed)
     network = task.build(settings, prepared.vocabulary)
     split = _evenly(prepared.splits["train"], task.length_field, arguments.rows)
     lengths = split.ragged(task.length_field).lengths

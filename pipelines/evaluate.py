@@ -11,6 +11,7 @@ from shared.folders import Folders
 from shared.prepared import load_split
 from shared.settings import load_settings
 from shared.task import load_task
+from shared.training.hardware import configure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,9 +27,9 @@ def _main(argv: Sequence[str] | None) -> None:
     settings = load_settings(name, task.settings)
     train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
 
-    from shared.training import hardware, model_folder, predict  # Keras takes seconds to import
+    configure(settings.hardware, settings.train.seed)
+    from shared.training import model_folder, predict  # they import Keras, which is configured now
 
-    hardware.configure(settings.hardware, settings.train.seed)
     model = model_folder.load_model(folders.model, task)
     outputs = predict.predict_rows(model.network, valid, task, model.settings, label="valid")
     metrics = task.score(outputs, valid, settings)

@@ -10,6 +10,7 @@ from shared.folders import Folders
 from shared.prepared import load_split
 from shared.settings import load_settings, raw_folders
 from shared.task import load_task
+from shared.training.hardware import configure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,9 +26,9 @@ def _main(argv: Sequence[str] | None) -> None:
     settings, raw = load_settings(name, task.settings), raw_folders()[name]
     test = load_split(folders.prepared, "test")
 
-    from shared.training import hardware, model_folder, predict, provenance  # Keras takes seconds to import
+    configure(settings.hardware, settings.train.seed)
+    from shared.training import model_folder, predict, provenance  # they import Keras, which is configured now
 
-    hardware.configure(settings.hardware, settings.train.seed)
     model = model_folder.load_model(folders.model, task)
     outputs = predict.predict_rows(model.network, test, task, model.settings, label="test")
     with new_folder(folders.submission) as new:

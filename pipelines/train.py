@@ -14,6 +14,7 @@ from shared.folders import Folders
 from shared.prepared import load_labels, load_split, load_vocabulary
 from shared.settings import load_settings
 from shared.task import load_task
+from shared.training.hardware import configure
 
 SCALARS = (int, float)
 
@@ -32,9 +33,9 @@ def _main(argv: Sequence[str] | None) -> None:
     train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
     vocabulary = load_vocabulary(folders.prepared)
 
-    from shared.training import fit, hardware, model_folder, predict, provenance  # Keras takes seconds to import
+    machine = configure(settings.hardware, settings.train.seed)
+    from shared.training import fit, model_folder, predict, provenance  # they import Keras, which is configured now
 
-    machine = hardware.configure(settings.hardware, settings.train.seed)
     network = task.build(settings, vocabulary)
     source = {
         "data": sha256_folder(folders.prepared),

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.training.native_logs import without_chatter
 from shared.training.settings import HardwareSettings
 
 _FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
@@ -29,10 +30,11 @@ def configure(settings: HardwareSettings, seed: int) -> Hardware:
     Call it once, before any layer is made. Seeds Python, NumPy and the backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras  # takes seconds, so not at the top: settings are read without it
+    with without_chatter():
+        import keras  # takes seconds, so not at the top: settings are read without it
 
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    accelerator = _accelerator(keras.config.backend())
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        accelerator = _accelerator(keras.config.backend())
     precision = settings.precision
     if precision == "auto":
         precision = "bfloat16" if accelerator != "cpu" or _FAST_BFLOAT16_FLAGS & _cpu_flags() else "float32"
