@@ -28,7 +28,9 @@ def build(settings: Settings, vocabulary: Vocabulary) -> keras.Model:
     variant = keras.Input((), dtype="int32", name="variant")
     tokens, segments, condition, rows = token_ids, segment_ids, None, len(vocabulary)
     if model.condition == "cln":
-        condition = keras.layers.Embedding(len(VARIANTS), model.condition_dim, name="variant_embedding")(variant)
+        uniform = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed + 1001)
+        embedding = keras.layers.Embedding(len(VARIANTS), model.condition_dim, uniform, name="variant_embedding")
+        condition = embedding(variant)
     elif model.condition == "token":  # [CLS] [variant] source [SEP] target [SEP]
         extra = ops.expand_dims(variant + len(vocabulary), 1)
         tokens = ops.concatenate([token_ids[:, :1], extra, token_ids[:, 1:]], axis=1)
@@ -45,8 +47,8 @@ def build(settings: Settings, vocabulary: Vocabulary) -> keras.Model:
         pooled = MaskedMeanPooling(name="pooling")(hidden, padding_mask)  # (batch, hidden_dim)
     else:
         pooled = hidden[:, 0]
-    pooled = keras.layers.Dropout(model.backbone.dropout, seed=seed + 1, name="dropout")(pooled)
-    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 2)
+    pooled = keras.layers.Dropout(model.backbone.dropout, seed=seed + 1002, name="dropout")(pooled)
+    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1003)
     logits = keras.layers.Dense(CLASSES, kernel_initializer=start, dtype="float32", name="classifier")(pooled)
     inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "variant": variant}
     return keras.Model(inputs, {"logits": logits}, name="sohu2021")

@@ -28,19 +28,22 @@ class ConditionalLayerNormalization(keras.layers.Layer):
 
     def build(self, inputs_shape, condition_shape=None):
         dim = inputs_shape[-1]
-        self.gamma = self.add_weight(name="gamma", shape=(dim,), initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=(dim,), initializer="zeros")
+        self.gamma = self._weight("gamma", (dim,), "ones")
+        self.beta = self._weight("beta", (dim,), "zeros")
         if condition_shape is not None:
             _require_rank_2(condition_shape)
-            shape = (condition_shape[-1], dim)
-            self.gamma_kernel = self.add_weight(name="gamma_kernel", shape=shape, initializer="zeros")
-            self.beta_kernel = self.add_weight(name="beta_kernel", shape=shape, initializer="zeros")
+            self.gamma_kernel = self._weight("gamma_kernel", (condition_shape[-1], dim), "zeros")
+            self.beta_kernel = self._weight("beta_kernel", (condition_shape[-1], dim), "zeros")
+
+    def _weight(self, name, shape, start):
+        """Adds a weight that mixed precision does not round before it meets the float32 statistics."""
+        return self.add_weight(name=name, shape=shape, initializer=start, autocast=False)
 
     def call(self, inputs, condition=None):
         if (condition is None) != (self.gamma_kernel is None):
             built = "without" if self.gamma_kernel is None else "with"
             raise ValueError(f"{self.name} was built {built} a condition; call it the same way.")
-        gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")
+        gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")  # (dim,)
         if condition is not None:
             _require_rank_2(condition.shape)
             condition = ops.expand_dims(ops.cast(condition, "float32"), 1)  # (batch, 1, condition_dim)

@@ -53,7 +53,7 @@ def match_levels(token_ids, segment_ids, special_ids):
     level = ops.cast(ops.any(one, axis=-1), "int32")
     for run, matches in ((2, two), (3, three)):
         starts = ops.any(matches, axis=-1)  # (batch, length - run + 1)
-        covered = [ops.pad(starts, ((0, 0), (shift, run - 1 - shift))) for shift in range(run)]
-        for cover in covered:
-            level = ops.maximum(level, ops.cast(cover, "int32") * run)
+        for shift in range(run):
+            covered = ops.pad(starts, ((0, 0), (shift, run - 1 - shift)))[:, : ops.shape(token_ids)[1]]
+            level = ops.maximum(level, ops.cast(covered, "int32") * run)
     return level

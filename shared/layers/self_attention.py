@@ -37,10 +37,11 @@ class SelfAttention(keras.layers.Layer):
         if dim % self.num_heads:
             raise ValueError(f"num_heads={self.num_heads} does not divide the hidden dimension {dim}.")
         self.dim, self.head_dim = dim, dim // self.num_heads
-        start = keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=self.seed)
+        seeds = (None, None) if self.seed is None else (self.seed, self.seed + 5)
+        start, output_start = (keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=s) for s in seeds)
         self.qkv_kernel = self.add_weight(name="qkv_kernel", shape=(dim, 3 * dim), initializer=start)
         self.qkv_bias = self.add_weight(name="qkv_bias", shape=(3 * dim,), initializer="zeros")
-        self.output_kernel = self.add_weight(name="output_kernel", shape=(dim, dim), initializer=start.clone())
+        self.output_kernel = self.add_weight(name="output_kernel", shape=(dim, dim), initializer=output_start)
         self.output_bias = self.add_weight(name="output_bias", shape=(dim,), initializer="zeros")
 
     def call(self, inputs, padding_mask=None, training=None):

@@ -27,6 +27,9 @@ class AdamW(keras.optimizers.AdamW):
             if average is not None:
                 self.assign_add(average, (variable - average) * ops.cast(share, average.dtype))
 
+    def finalize_variable_values(self, var_list):
+        """Leaves the weights alone: `fit` would otherwise end by replacing them with their average."""
+
     @property
     def averages(self) -> list:
         """The averaged weights, in the order of the variables the optimizer was built with."""
