@@ -3,8 +3,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from competitions.sohu2021.evaluation import best_threshold, labels, pr_curve, probability, score, tables
-from competitions.sohu2021.evaluation import write_submission
+from competitions.sohu2021.evaluation import (
+    best_threshold,
+    labels,
+    pr_curve,
+    probability,
+    score,
+    tables,
+    write_submission,
+)
 from competitions.sohu2021.submission import check
 from shared.arrays import Ragged, Split
 from shared.scoring.binary_f1 import binary_counts

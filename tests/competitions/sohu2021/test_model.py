@@ -185,7 +185,6 @@ def test_equal_seeds_give_equal_networks_and_other_seeds_others():
     assert not np.array_equal(logits(first), logits(third))
 
 
-@pytest.mark.xfail(reason="the variants' embedding is not drawn from train.seed")
 def test_the_variant_embedding_follows_the_seed_too():
     first, second = (build(condition="cln", seed=1).get_layer("variant_embedding") for _ in range(2))
     np.testing.assert_array_equal(to_numpy(first.embeddings), to_numpy(second.embeddings))

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from shared.layers.text_embedding import TextEmbedding
+from tests.conftest import to_numpy
+from tests.shared.layers.layer_check import check_layer, randomize
+from tests.shared.layers.reference import conditional_layer_norm
+
+TOKENS = np.array([[2, 9, 4, 3, 4], [2, 5, 3, 7, 3]], "int32")
+SEGMENTS = np.array([[0, 0, 0, 0, 1], [0, 0, 0, 1, 1]], "int32")
+SIZE = {"vocabulary_size": 10, "hidden_dim": 8}
+
+
+@pytest.fixture
+def extra(rng):
+    return rng.normal(size=(2, 5, 8)).astype("float32")
+
+
+@pytest.fixture
+def condition(rng):
+    return rng.normal(size=(2, 3)).astype("float32")
+
+
+# Vectors reach about 5, where bfloat16 has steps of 1/32.
+def test_passes_the_check_of_every_layer_with_all_inputs(extra, condition):
+    arguments = SIZE | {
+        "segment_count": 3,
+        "max_positions": 16,
+        "dropout": 0.2,
+        "epsilon": 1e-6,
+        "initializer_range": 0.1,
+        "seed": 4,
+    }
+    inputs = {"token_ids": TOKENS, "segment_ids": SEGMENTS, "extra": extra, "condition": condition}
+    check_layer(TextEmbedding, arguments, inputs, padded=("token_ids", "segment_ids", "extra"), bfloat16_error=0.1)
+
+
+def test_passes_the_check_of_every_layer_with_tokens_and_segments_alone():
+    inputs = {"token_ids": TOKENS, "segment_ids": SEGMENTS}
+    check_layer(TextEmbedding, SIZE, inputs, padded=("token_ids", "segment_ids"), bfloat16_error=0.1)
+
+
+def test_equals_the_sum_of_table_rows_normalized_in_float64(extra, condition):
+    layer = TextEmbedding(**SIZE, max_positions=6, epsilon=0.1)
+    layer(TOKENS, SEGMENTS, extra, condition)
+    randomize(layer)
+    tokens, segments, positions = (
+        np.float64(to_numpy(table)) for table in (layer.token_table, layer.segment_table, layer.position_table)
+    )
+    norm = [np.float64(to_numpy(weight)) for weight in layer.norm.weights]
+    total = np.float64(extra)
+    for row, place in np.ndindex(TOKENS.shape):
+        total[row, place] += tokens[TOKENS[row, place]] + segments[SEGMENTS[row, place]] + positions[place]
+    want = conditional_layer_norm(total, norm, np.float64(condition), 0.1)
+    np.testing.assert_allclose(to_numpy(layer(TOKENS, SEGMENTS, extra, condition)), want, atol=1e-5)
+
+
+def test_without_positions_the_place_of_a_token_does_not_matter():
+    layer = TextEmbedding(**SIZE)
+    got = to_numpy(layer(np.array([[4, 5, 4]], "int32"), np.zeros((1, 3), "int32")))
+    np.testing.assert_array_equal(got[0, 0], got[0, 2])
+    assert not any("position" in weight.path for weight in layer.weights)
+
+
+def test_a_length_of_max_positions_is_allowed():
+    layer = TextEmbedding(**SIZE, max_positions=5)
+    assert layer(TOKENS, SEGMENTS).shape == (2, 5, 8)
+
+
+def test_a_longer_text_than_max_positions_is_an_error():
+    with pytest.raises(ValueError, match="length 5 exceeds max_positions=4"):
+        TextEmbedding(**SIZE, max_positions=4)(TOKENS, SEGMENTS)
+
+
+def test_tables_start_with_different_numbers_and_the_given_spread():
+    layer = TextEmbedding(500, 8, segment_count=500, max_positions=500, initializer_range=0.5, seed=0)
+    layer.build((None, None), (None, None))
+    tables = [to_numpy(table) for table in (layer.token_table, layer.segment_table, layer.position_table)]
+    for table in tables:
+        assert 0.4 < table.std() < 0.5  # cut at two standard deviations: 0.88 of 0.5
+    assert not np.array_equal(tables[0], tables[1])
+    assert not np.array_equal(tables[1], tables[2])
+
+
+def test_dropout_acts_in_training_only():
+    layer = TextEmbedding(**SIZE, dropout=0.5, seed=1)
+    still = to_numpy(layer(TOKENS, SEGMENTS))
+    np.testing.assert_array_equal(to_numpy(layer(TOKENS, SEGMENTS, training=False)), still)
+    dropped = to_numpy(layer(TOKENS, SEGMENTS, training=True)) == 0
+    assert 0.2 < dropped.mean() < 0.8

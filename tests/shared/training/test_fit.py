@@ -1,0 +1,229 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from shared.arrays import Ragged, Split
+from shared.errors import UserError
+from shared.training.batches import collate
+from shared.training.checkpoint import NAME, values
+from shared.training.fit import Progress, averaged_weights, compile_learner, fit, train_epoch
+from tests.conftest import to_numpy
+from tests.shared.training import toy
+
+SCORES = [0.2, 0.5, 0.4]
+STATEFUL = {"dropout": 0.4, "ema_momentum": 0.9}
+
+
+class Killed(Exception):
+    """Stands for whatever ends a run from outside."""
+
+
+def run(network=None, scores=None, *, checkpoints=None, kill_at=None, seen=None, loss=toy.loss, train=None, **settings):
+    """Trains the toy; `scores`: the figure of each epoch. Returns the network and the progress."""
+    network = network or toy.network(settings.pop("dropout", 0.0))
+    train = train or toy.split()
+    settings = toy.train_settings(**settings)
+    scores = list(scores or range(settings.epochs))
+    epochs = iter(range(1, settings.epochs + 1))
+
+    def validate():
+        epoch = next(epochs)
+        if epoch == kill_at:
+            raise Killed
+        if seen is not None:
+            seen.append(values(network.trainable_variables))
+        return {"f1": float(scores.pop(0)), "f1_a": 0.5}
+
+    progress = fit(
+        network,
+        loss,
+        train,
+        settings,
+        length_field="token_ids",
+        targets=("label",),
+        validate=validate,
+        select_by="f1",
+        jit=toy.JIT,
+        checkpoints=checkpoints,
+        show=False,
+    )
+    return network, progress
+
+
+def assert_equal(got, want) -> None:
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def weights(network) -> list[np.ndarray]:
+    return values(network.trainable_variables)
+
+
+def test_a_separable_task_is_learned():
+    network, progress = run(epochs=6)
+    losses = [row["loss"] for row in progress.history]
+    assert losses[-1] < 0.5 * losses[0]
+    data = toy.split(seed=1)
+    token_ids = data.ragged("token_ids").padded(np.arange(data.rows), 16)
+    logits = to_numpy(network({"token_ids": token_ids})["logits"])
+    assert (logits.argmax(-1) == data.dense("label")).mean() > 0.9
+
+
+def test_the_history_has_a_row_an_epoch_with_all_figures():
+    _, progress = run(scores=[0.1, 0.3, 0.2], epochs=3, final_rate=0.0)
+    assert [row["epoch"] for row in progress.history] == [1, 2, 3]
+    assert [row["f1"] for row in progress.history] == [0.1, 0.3, 0.2]
+    assert list(progress.history[0]) == ["epoch", "loss", "learning_rate", "f1", "f1_a"]
+    rates = [row["learning_rate"] for row in progress.history]
+    assert 0.05 > rates[0] > rates[1] > rates[2] >= 0.0
+    assert (progress.epoch, progress.best_epoch, progress.best_score) == (3, 2, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "best", "ema"), [([0.1, 0.2, 0.3], 3, 0.0), ([0.0, 0.0, 0.0], 1, 0.0), ([0.1, 0.9, 0.5], 2, 0.9)]
+)
+def test_the_weights_of_the_best_epoch_stay_and_of_equal_ones_the_first(scores, best, ema):
+    seen = []
+    network, progress = run(scores=scores, epochs=3, ema_momentum=ema, seen=seen)
+    assert progress.best_epoch == best
+    assert_equal(weights(network), seen[best - 1])
+    assert any((a != b).any() for a, b in zip(seen[0], seen[2], strict=True))
+
+
+@pytest.mark.parametrize("first_widths", [(8, 8, 16), (16, 16, 8), (8, 16, 16)])
+def test_the_widths_of_the_batches_may_come_in_any_order(monkeypatch, first_widths):
+    """Keras takes the shape of all batches from the first two."""
+    from shared.training import fit as module
+
+    data = Split(
+        {"token_ids": Ragged.of([[1] * width for width in first_widths], np.uint16), "label": np.zeros(3, np.int32)}
+    )
+    in_order = [(np.array([row]), width) for row, width in enumerate(first_widths)]
+    monkeypatch.setattr(module, "training_batches", lambda *_: list(in_order))
+    assert run(train=data, epochs=1, batch_size=1)[1].epoch == 1
+
+
+def test_equal_settings_give_equal_runs_and_another_seed_another_order():
+    (first, a), (again, b), (other, c) = (run(epochs=1, dropout=0.3, seed=seed) for seed in (0, 0, 1))
+    assert_equal(weights(first), weights(again))
+    assert a == b
+    assert a.history != c.history
+    assert any((x != y).any() for x, y in zip(weights(first), weights(other), strict=True))
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    """A run with all that has a state: dropout, the average, the optimizer, the order of the rows."""
+    network, progress = run(scores=SCORES, epochs=3, **STATEFUL)
+    return values(network.variables), progress
+
+
+@pytest.mark.parametrize("kill_at", [1, 2, 3])
+def test_a_run_killed_and_started_again_ends_as_if_unbroken(tmp_path, unbroken, kill_at):
+    with pytest.raises(Killed):
+        run(scores=SCORES, epochs=3, checkpoints=tmp_path, kill_at=kill_at, **STATEFUL)
+    network, progress = run(scores=SCORES[kill_at - 1 :], epochs=3, checkpoints=tmp_path, **STATEFUL)
+    assert progress == unbroken[1]
+    assert_equal(values(network.variables), unbroken[0])
+
+
+def test_a_finished_run_started_again_trains_no_more(tmp_path):
+    want, first = run(epochs=1, checkpoints=tmp_path)
+    seen = []
+    got, again = run(epochs=1, checkpoints=tmp_path, seen=seen)
+    assert again == first
+    assert seen == []
+    assert_equal(weights(got), weights(want))
+
+
+def test_a_damaged_checkpoint_starts_the_run_anew(tmp_path, unbroken):
+    (tmp_path / NAME).write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    network, progress = run(scores=SCORES, epochs=3, checkpoints=tmp_path, **STATEFUL)
+    assert progress == unbroken[1]
+    assert_equal(values(network.variables), unbroken[0])
+
+
+def test_a_loss_that_is_not_finite_says_what_to_do():
+    def broken(targets, outputs, sample_weight):
+        return toy.loss(targets, outputs, sample_weight) * float("nan")
+
+    with pytest.raises(UserError, match=r"epoch 1/4: the loss is nan after 0 rows. Lower train.learning_rate"):
+        run(loss=broken)
+
+
+def test_a_loss_that_is_not_finite_leaves_no_checkpoint(tmp_path):
+    with pytest.raises(UserError):
+        run(loss=lambda *arguments: toy.loss(*arguments) * float("inf"), checkpoints=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_training_rows_are_refused():
+    empty = Split({"token_ids": Ragged.of([], np.uint16), "label": np.zeros(0, np.int32)})
+    with pytest.raises(UserError, match="no training rows"):
+        run(train=empty)
+
+
+def test_filling_rows_of_a_short_batch_do_not_count():
+    """9 rows in batches of 8: the last batch holds one row; without its weights it would count 8 times."""
+    data, settings = toy.split(9), toy.train_settings(batch_size=8)
+    batches = [(np.arange(8), 16), (np.array([8]), 16)]
+    filled, plain = toy.network(), toy.network()
+    learner = compile_learner(filled, toy.loss, settings, 2, jit=toy.JIT)
+    train_epoch(learner, data, ["label"], batches, "", show=False)
+    learner = compile_learner(plain, toy.loss, settings, 2, jit=toy.JIT)
+    names = [tensor.name for tensor in plain.inputs]
+    for batch in batches:
+        ones = np.ones(len(batch[0]), np.float32)
+        learner.train_on_batch(collate(data, names, batch), collate(data, ["label"], batch), ones)
+    for got, want in zip(weights(filled), weights(plain), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_validation_sees_the_average_and_training_goes_on_from_the_weights():
+    """With momentum a, the average after two steps is (a theta_1 + theta_2) / (1 + a)."""
+    a, thetas, seen = 0.5, [], []
+    network = toy.network()
+    original = keras.Model.train_on_batch
+
+    def recording(self, *args, **kwargs):
+        loss = original(self, *args, **kwargs)
+        thetas.append(weights(network))
+        return loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "train_on_batch", recording)
+        run(network, epochs=2, batch_size=30, ema_momentum=a, seen=seen, train=toy.split(30))
+    assert len(thetas) == 2
+    for average, one, two in zip(seen[1], *thetas, strict=True):
+        np.testing.assert_allclose(average, (a * one + two) / (1 + a), atol=1e-6)
+    assert_equal(weights(network), seen[1])
+
+
+class FakeOptimizer:
+    def __init__(self, averages):
+        self.use_ema, self.averages = averages is not None, averages
+
+
+def test_the_average_is_in_the_network_only_inside_the_block():
+    network = toy.network()
+    before = weights(network)
+    averages = [ops.convert_to_tensor(weight + 1) for weight in before]
+    with averaged_weights(network, FakeOptimizer(averages)):
+        assert_equal(weights(network), [weight + 1 for weight in before])
+    assert_equal(weights(network), before)
+    with pytest.raises(Killed), averaged_weights(network, FakeOptimizer(averages)):
+        raise Killed
+    assert_equal(weights(network), before)
+
+
+def test_without_an_average_the_block_changes_nothing():
+    network = toy.network()
+    before = weights(network)
+    with averaged_weights(network, FakeOptimizer(None)):
+        assert_equal(weights(network), before)
+    assert_equal(weights(network), before)
+
+
+def test_progress_starts_before_the_first_epoch():
+    assert Progress() == Progress(0, [], 0, float("-inf"))
