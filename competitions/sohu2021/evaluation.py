@@ -80,13 +80,15 @@ def tables(outputs: Outputs, split: Split, settings: Settings) -> dict[str, list
 
 
 def pr_curve(outputs: Outputs, split: Split) -> list[dict[str, Any]]:
-    """Returns precision and recall of both classes at the thresholds 0.02, 0.04 ... 0.98."""
+    """Returns precision and recall of both classes at the thresholds 0.02, 0.04 ... 0.98 that any row reaches."""
     rows = []
     for kind in KINDS:
         chosen = _rows(split, kind)
         gold, p = split.dense("label")[chosen], probability(outputs)[chosen]
         for threshold in np.round(np.arange(0.02, 0.99, 0.02), 2):
             counts = binary_counts(gold, p >= threshold)
+            if not counts.tp + counts.fp:  # no precision without a positive answer
+                break
             point = {"threshold": float(threshold), "recall": counts.recall, "precision": counts.precision}
             rows.append({"class": kind, **point, "f1": counts.f1})
     return rows

@@ -21,6 +21,7 @@ def learning_curve(history: Rows) -> str:
     loss.plot(epochs, [float(row["loss"]) for row in history], color="0.5", marker="o", label="training loss")
     loss.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
     loss.xaxis.set_major_locator(MaxNLocator(integer=True))
+    loss.set_xlim(0.5, epochs[-1] + 0.5)
     score = loss.twinx()
     for index, name in enumerate(name for name in history[0] if name not in ("epoch", "loss", "learning_rate")):
         score.plot(epochs, [float(row[name]) for row in history], marker=".", color=f"C{index}", label=name)
@@ -57,7 +58,7 @@ def confusion(rows: Rows) -> str:
         darkest = max(map(max, counts))
         for y, line in enumerate(counts):
             for x, count in enumerate(line):
-                axes.text(x, y, str(count), ha="center", va="center", color="w" if count > darkest / 2 else "k")
+                axes.text(x, y, str(count), ha="center", va="center", color="w" if count > 0.65 * darkest else "k")
         axes.set(title=f"class {name}", xlabel="predicted", ylabel="gold")
         axes.set_xticks(range(len(labels)), labels)
         axes.set_yticks(range(len(labels)), labels)

@@ -75,10 +75,12 @@ def test_a_class_without_rows_scores_0():
     assert result["best_threshold"]["f1_b"] == 0.0
 
 
-def test_the_curve_goes_over_the_thresholds_for_both_classes():
+def test_the_curve_goes_over_the_thresholds_that_a_row_reaches():
     rows = pr_curve(OUTPUTS, SPLIT)
-    assert [row["class"] for row in rows] == ["a"] * 49 + ["b"] * 49
-    assert [row["threshold"] for row in rows[:3]] == [0.02, 0.04, 0.06]
+    for kind in ("a", "b"):
+        reached = OUTPUTS["probability"][VARIANT % 2 == "ab".index(kind)].max()
+        thresholds_of_kind = [row["threshold"] for row in rows if row["class"] == kind]
+        assert thresholds_of_kind == [t / 100 for t in range(2, 100, 2) if t / 100 <= reached]
     at_half = next(row for row in rows if row["class"] == "a" and row["threshold"] == 0.5)
     assert (at_half["recall"], at_half["precision"], at_half["f1"]) == (0.5, 0.5, 0.5)
 
