@@ -1,4 +1,4 @@
-"""A split of a data set as flat arrays, one `.safetensors` file: compact, mapped instead of read, free of pickle."""
+"""A split of a data set as flat arrays, one `.safetensors` file: compact, read field by field, free of pickle."""
 
 import itertools
 import json
@@ -72,7 +72,7 @@ class Split(Mapping[str, Field]):
     """Named fields of equal row count: dense arrays of shape (rows, ...) and `Ragged` ones."""
 
     def __init__(self, fields: Mapping[str, Field]):
-        self._fields = dict(fields)
+        self._fields: Mapping[str, Field] = dict(fields)
         counts = {name: len(field) for name, field in self._fields.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f"fields of one split differ in rows: {counts}")
@@ -109,16 +109,30 @@ class Split(Mapping[str, Field]):
                 tensors[f"{name}.values"], tensors[f"{name}.offsets"] = field.values, field.offsets
             else:
                 tensors[name] = np.ascontiguousarray(field)
-        metadata = {"split": json.dumps({"version": VERSION, "fields": list(self._fields)})}
+        metadata = {"split": json.dumps({"version": VERSION, "rows": self.rows, "fields": list(self)})}
         write_bytes(path, safetensors.numpy.save(tensors, metadata=metadata))
 
     @classmethod
     def load(cls, path: Path) -> "Split":
-        """Reads a file written by `save`. Raises: UserError if it is absent, damaged or of another version."""
+        """Opens a file written by `save`; a field is read when it is first asked for.
+
+        Raises: UserError if the file is absent, damaged or of another version.
+        """
+        stored = _StoredFields(path)
+        split = cls({})
+        split._fields, split.rows = stored, stored.rows
+        return split
+
+
+class _StoredFields(Mapping[str, Field]):
+    """The fields of a split's file, each read once, on demand: training needs no texts."""
+
+    def __init__(self, path: Path):
+        self.path, self.read = path, dict[str, Field]()
         try:
             with safetensors.safe_open(path, framework="numpy") as file:
                 header = json.loads((file.metadata() or {})["split"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a mapping
+                self.stored = set(file.keys())
         except FileNotFoundError:
             raise UserError(f"{path}: no such file. Run the prepare stage first.") from None
         except (safetensors.SafetensorError, KeyError, ValueError) as error:
@@ -127,11 +141,22 @@ class Split(Mapping[str, Field]):
             raise UserError(
                 f"{path}: version {header['version']}, this kit reads version {VERSION}. Run the prepare stage again."
             )
-        return cls(
-            {
-                name: tensors[name]
-                if name in tensors
-                else Ragged(tensors[f"{name}.values"], tensors[f"{name}.offsets"])
-                for name in header["fields"]
-            }
-        )
+        self.names, self.rows = header["fields"], header["rows"]
+
+    def __getitem__(self, name: str) -> Field:
+        if name not in self.names:
+            raise KeyError(name)
+        if name not in self.read:
+            with safetensors.safe_open(self.path, framework="numpy") as file:
+                self.read[name] = (
+                    file.get_tensor(name)
+                    if name in self.stored
+                    else Ragged(file.get_tensor(f"{name}.values"), file.get_tensor(f"{name}.offsets"))
+                )
+        return self.read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)

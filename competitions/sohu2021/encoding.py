@@ -33,9 +33,9 @@ def encode_split(examples: Sequence[Example], tokenizer: Tokenizer, max_length: 
     source, target: texts as ragged UTF-8.
     """
     sources, targets = [e.source for e in examples], [e.target for e in examples]
-    token_ids, segment_ids = pack_pairs(
-        tokenizer.encode_ids(sources),
-        tokenizer.encode_ids(targets),
+    token_ids, segment_ids = pack_pairs(  # no text can keep more than max_length tokens, so the rest is dropped at once
+        tokenizer.encode_ids(sources, max_length),
+        tokenizer.encode_ids(targets, max_length),
         tokenizer.cls_id,
         tokenizer.sep_id,
         max_length,

@@ -11,6 +11,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from shared.text.vocabulary import CLS, SEP, UNK, Vocabulary
 
+TEXTS_AT_ONCE = 4096
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -44,10 +46,17 @@ class Tokenizer:
             Tokens(np.array(e.ids, np.int32), np.array(e.offsets, np.int32).reshape(len(e.ids), 2)) for e in encodings
         ]
 
-    def encode_ids(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """As `encode_batch`, token ids alone and faster: a list of (tokens,) int32."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, np.int32) for encoding in encodings]
+    def encode_ids(self, texts: Sequence[str], max_tokens: int | None = None) -> list[np.ndarray]:
+        """Returns for each text its first max_tokens token ids, (tokens,) int32; faster than `encode_batch`.
+
+        Works in portions: the encodings of a whole contest at once would take tens of gigabytes.
+        """
+        ids: list[np.ndarray] = []
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            portion = list(texts[start : start + TEXTS_AT_ONCE])
+            encodings = self._tokenizer.encode_batch_fast(portion, add_special_tokens=False)
+            ids += [np.array(encoding.ids[:max_tokens], np.int32) for encoding in encodings]
+        return ids
 
     @property
     def cls_id(self) -> int:

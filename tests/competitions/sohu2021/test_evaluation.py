@@ -78,7 +78,7 @@ def test_a_class_without_rows_scores_0():
 def test_the_curve_goes_over_the_thresholds_that_a_row_reaches():
     rows = pr_curve(OUTPUTS, SPLIT)
     for kind in ("a", "b"):
-        reached = OUTPUTS["probability"][VARIANT % 2 == "ab".index(kind)].max()
+        reached = OUTPUTS["probability"]["ab".index(kind) == VARIANT % 2].max()
         thresholds_of_kind = [row["threshold"] for row in rows if row["class"] == kind]
         assert thresholds_of_kind == [t / 100 for t in range(2, 100, 2) if t / 100 <= reached]
     at_half = next(row for row in rows if row["class"] == "a" and row["threshold"] == 0.5)
