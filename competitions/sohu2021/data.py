@@ -78,7 +78,7 @@ def read(folder: Path, settings: DataSettings) -> RawData:
 
 
 def read_split(
-    folder: Path, split: str, on_bad_line: str = "error", extra_files: bool = True
+    folder: Path, split: str, on_bad_line: str = "error", extra_files: bool = True, all_variants: bool = True
 ) -> tuple[list[Example], list[BadLine], list[Path]]:
     """Reads one split of all six variants.
 
@@ -91,6 +91,7 @@ def read_split(
         on_bad_line: `error`, or `skip` to leave bad lines out and return them. Test lines are always checked strictly:
             a submission must answer each of them, so there is none to leave out.
         extra_files: whether the second round's files are read too, where there are any.
+        all_variants: whether all six folders must be there; else one of them is enough.
 
     Returns: the examples, the lines left out, the files read.
 
@@ -101,11 +102,13 @@ def read_split(
         raise ValueError(f"split is {split!r}; valid ones: {', '.join(FILES)}")
     if on_bad_line not in ("error", "skip"):
         raise ValueError(f"on_bad_line is {on_bad_line!r}; valid ones: error, skip")
-    _check_folders(folder)
+    _check_folders(folder, all_variants)
     examples: list[Example] = []
     bad_lines: list[BadLine] = []
     files: list[Path] = []
     for variant in VARIANTS:
+        if not (all_variants or (Path(folder) / variant.folder).is_dir()):
+            continue
         number = 0
         places: dict[str, str] = {}  # id -> where it stands
         for file in _files(Path(folder) / variant.folder, split, extra_files):
@@ -138,14 +141,14 @@ def _advice(split: str) -> str:
     return f"Mend or remove the line, or set data.on_bad_line to skip; see {README}."
 
 
-def _check_folders(folder: Path) -> None:
+def _check_folders(folder: Path, all_variants: bool) -> None:
     folder = Path(folder)
     expected = [variant.folder for variant in VARIANTS]
     if not folder.is_dir():
         found = "a file, not a folder" if folder.exists() else "no such folder"
         raise UserError(f"{folder}: {found}. Expected the folder that holds {', '.join(expected)}; see {README}.")
     missing = [name for name in expected if not (folder / name).is_dir()]
-    if missing:
+    if missing and (all_variants or len(missing) == len(expected)):
         inner = [path.parent for path in sorted(folder.glob(f"*/{expected[0]}"))]
         advice = f"Did you mean {inner[0]}?" if inner else f"Unpack the official archive there; see {README}."
         raise UserError(

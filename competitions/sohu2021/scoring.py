@@ -7,6 +7,7 @@ script of the organisers is public. A class without any 1 in gold and prediction
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def score_files(gold: Path, pred: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Scores a file of predictions against a folder in the official layout.
 
+    Variants whose folder is absent are left out, with a note on standard error; predictions for them are an error.
+
     Args:
         gold: the folder with the six variants' folders.
         pred: CSV `id,label`, see `submission.read_predictions`; one row for every line of the split.
@@ -82,7 +85,10 @@ def score_files(gold: Path, pred: Path, args: argparse.Namespace) -> dict[str, A
 
     Raises: UserError if a file is missing or malformed, the split has no labels, or the ids are not those of the split.
     """
-    examples, _, _ = data.read_split(gold, args.split, args.on_bad_line, args.extra_files)
+    examples, _, _ = data.read_split(gold, args.split, args.on_bad_line, args.extra_files, all_variants=False)
+    absent = [variant.folder for variant in VARIANTS if not (gold / variant.folder).is_dir()]
+    if absent:
+        print(f"{gold}: scored without {', '.join(absent)}, which are not there.", file=sys.stderr)
     labels = [example.label for example in examples if example.label is not None]
     if len(labels) < len(examples):
         raise UserError(

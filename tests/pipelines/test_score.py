@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +35,26 @@ def test_prints_one_json_object_of_unrounded_fractions(gold, pred, capsys):
     assert output.err == ""
     assert result["f1"] == result["f1_a"] == result["ss_a"]["f1"] == 2 / 3
     assert result == score([v.index for v in VARIANTS for _ in range(2)], [0, 1] * 6, [1] * 12)
+
+
+def test_variants_whose_folder_is_absent_are_left_out_with_a_note(gold, tmp_path, capsys):
+    pred = tmp_path / "a.csv"
+    ids = [example_id for example_id in valid_ids() if example_id.endswith("_a")]
+    submission.write(pred, ids, [1] * len(ids))
+    for variant in VARIANTS:
+        if variant.kind == "b":
+            shutil.rmtree(gold / variant.folder)
+    assert main(["sohu2021", "--gold", str(gold), "--pred", str(pred)]) == 0
+    output = capsys.readouterr()
+    result = json.loads(output.out)
+    assert (result["n_a"], result["n_b"], result["f1_b"]) == (6, 0, 0.0)
+    assert "scored without 短短匹配B类, 短长匹配B类, 长长匹配B类" in output.err
+
+
+def test_predictions_for_an_absent_variant_are_an_error(gold, pred, capsys):
+    shutil.rmtree(gold / VARIANTS[5].folder)
+    assert main(["sohu2021", "--gold", str(gold), "--pred", str(pred)]) == 1
+    assert "unknown ids: 2" in capsys.readouterr().err
 
 
 def test_the_competitions_own_options_are_known(gold, pred, capsys):
