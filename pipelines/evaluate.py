@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shared.cli import run
 from shared.csv_files import write_csv
-from shared.files import write_json
+from shared.files import sha256_file, write_json
 from shared.folders import Folders
 from shared.prepared import load_split
 from shared.settings import load_settings
@@ -31,10 +31,12 @@ def _main(argv: Sequence[str] | None) -> None:
     from shared.training import model_folder, predict  # they import Keras, which is configured now
 
     model = model_folder.load_model(folders.model, task)
-    outputs = predict.predict_rows(model.network, valid, task, model.settings, label="valid")
+    model_folder.require_same_vocabulary(model, folders.prepared)
+    outputs = predict.predict_rows(model.network, valid, task, settings, label="valid")
     metrics = task.score(outputs, valid, settings)
     metrics["best_epoch"] = model.provenance["best_epoch"]
     metrics["weights"] = model.network.count_params()
+    metrics["weights_sha256"] = sha256_file(folders.model / model_folder.WEIGHTS)
     metrics["baselines"] = {
         baseline: task.score(answers, valid, settings)
         for baseline, answers in task.baselines(train, valid, settings).items()

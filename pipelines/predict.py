@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from shared.cli import run
+from shared.errors import UserError
 from shared.files import new_folder, read_json, sha256_file, sha256_folder, write_json
 from shared.folders import Folders
 from shared.prepared import load_split
@@ -30,7 +31,15 @@ def _main(argv: Sequence[str] | None) -> None:
     from shared.training import model_folder, predict, provenance  # they import Keras, which is configured now
 
     model = model_folder.load_model(folders.model, task)
-    outputs = predict.predict_rows(model.network, test, task, model.settings, label="test")
+    model_folder.require_same_vocabulary(model, folders.prepared)
+    if not (folders.results / "metrics.json").exists():
+        raise UserError(
+            f"{folders.results}: no metrics.json, which the manifest quotes. Run: dvc repro evaluate@{name}"
+        )
+    scores = read_json(folders.results / "metrics.json")
+    if scores["weights_sha256"] != sha256_file(folders.model / model_folder.WEIGHTS):
+        raise UserError(f"{folders.results}/metrics.json: scores of another model. Run: dvc repro evaluate@{name}")
+    outputs = predict.predict_rows(model.network, test, task, settings, label="test")
     with new_folder(folders.submission) as new:
         file = task.write(new, outputs, test, settings)
         rows = task.check(file, raw)
@@ -39,7 +48,7 @@ def _main(argv: Sequence[str] | None) -> None:
             "file": file.name,
             "rows": rows,
             "sha256": sha256_file(file),
-            "scores": read_json(folders.results / "metrics.json"),
+            "scores": scores,
             "params": settings.model_dump(mode="json"),
             "trained_with": model.settings.model_dump(mode="json"),
             "model": {"sha256": sha256_folder(folders.model), **model.provenance},

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.cli import run
+from shared.errors import UserError
 from shared.files import write_text
 from shared.reporting.summary import Summary
 from shared.settings import raw_folders
@@ -23,8 +24,12 @@ def _main(argv: Sequence[str] | None) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipelines.report", description=__doc__)
     parser.add_argument("--show", action="store_true", help="only print the tables of the last results")
     show = parser.parse_args(argv).show
-    summaries = [Summary.load(name) for name in raw_folders()]
-    text = "# Results\n\n" + "\n".join(summary.markdown() for summary in summaries)
+    names = list(raw_folders())
+    summaries = [Summary.load(name) for name in names if Summary.exists(name)]
+    missing = [f"- {name}: not evaluated yet: dvc repro evaluate@{name}" for name in names if not Summary.exists(name)]
+    if not summaries:
+        raise UserError(f"no results yet. Run: dvc repro evaluate@{names[0]}")
+    text = "\n".join(["# Results", "", *(summary.markdown() for summary in summaries), *missing])
     if not show:
         write_text(MARKDOWN, text)
         write_text(PAGE, _page(summaries))
@@ -41,9 +46,7 @@ def _page(summaries: Sequence[Summary]) -> str:
             "summary": summary,
             "tables": [table for table in (summary.scores(), summary.slices()) if table],
             "figures": [
-                (caption, plot(summary.curves[name]))
-                for name, (caption, plot) in FIGURES.items()
-                if name in summary.curves
+                (caption, plot(files)) for name, (caption, plot) in FIGURES.items() if (files := summary.curve(name))
             ],
         }
         for summary in summaries

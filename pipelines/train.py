@@ -16,8 +16,6 @@ from shared.settings import load_settings
 from shared.task import load_task
 from shared.training.hardware import configure
 
-SCALARS = (int, float)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
@@ -47,7 +45,8 @@ def _main(argv: Sequence[str] | None) -> None:
 
     def validate() -> dict[str, float]:
         outputs = predict.predict_rows(network, valid, task, settings, label="valid")
-        return {key: value for key, value in task.score(outputs, valid, settings).items() if key.startswith("f1")}
+        figures = task.score(outputs, valid, settings).items()
+        return {key: value for key, value in figures if key.startswith("f1") or key == task.select_by}
 
     asked = {"settings": settings.model_dump(mode="json", include={"model", "train", "hardware", "predict"}), **source}
     checkpoints = folders.checkpoints(hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16])
@@ -66,7 +65,7 @@ def _main(argv: Sequence[str] | None) -> None:
     facts = {"best_epoch": progress.best_epoch, task.select_by: progress.best_score, **source}
     model_folder.save_model(folders.model, network, task, settings, vocabulary, load_labels(folders.prepared), facts)
     write_csv(folders.results / "history.csv", progress.history)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(checkpoints.parent, ignore_errors=True)  # those of abandoned runs too
     print(f"{name}: epoch {progress.best_epoch}, {task.select_by} {progress.best_score:.4f} -> {folders.model}")
 
 

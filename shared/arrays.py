@@ -132,16 +132,16 @@ class _StoredFields(Mapping[str, Field]):
         try:
             with safetensors.safe_open(path, framework="numpy") as file:
                 header = json.loads((file.metadata() or {})["split"])
+                version, self.rows, self.names = header["version"], header["rows"], header["fields"]
                 self.stored = set(file.keys())
         except FileNotFoundError:
             raise UserError(f"{path}: no such file. Run the prepare stage first.") from None
-        except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: not a prepared split ({error}). Run the prepare stage again.") from None
-        if header["version"] != VERSION:
+        if version != VERSION:
             raise UserError(
-                f"{path}: version {header['version']}, this kit reads version {VERSION}. Run the prepare stage again."
+                f"{path}: version {version}, this kit reads version {VERSION}. Run the prepare stage again."
             )
-        self.names, self.rows = header["fields"], header["rows"]
 
     def __getitem__(self, name: str) -> Field:
         if name not in self.names:

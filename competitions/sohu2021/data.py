@@ -171,7 +171,7 @@ def _lines(file: Path) -> Iterator[str]:
     if not text.strip():
         raise UserError(f"{file}: the file is empty. Expected one JSON object per line; see {README}.")
     lines = text.split("\n")
-    if not lines[-1]:
+    while not lines[-1].strip():  # blank lines at the end are harmless
         lines.pop()
     return iter(lines)
 

@@ -58,40 +58,34 @@ def best_threshold(gold: np.ndarray, probabilities: np.ndarray) -> tuple[float, 
 
 
 def tables(outputs: Outputs, split: Split, settings: Settings) -> dict[str, list[dict[str, Any]]]:
-    """Returns the rows of `pr_curve.csv`, `confusion.csv` and `valid_predictions.csv`."""
-    return {
-        "pr_curve.csv": pr_curve(outputs, split),
-        "confusion.csv": [
-            {"gold": int(gold), "predicted": int(predicted), "class": kind}
-            for kind in KINDS
-            for gold, predicted in zip(
-                split.dense("label")[_rows(split, kind)],
-                labels(outputs, split, settings)[_rows(split, kind)],
-                strict=True,
-            )
-        ],
+    """Returns the rows of `valid_predictions.csv` and, for each class, of `pr_curve/a.csv` and `confusion/a.csv`."""
+    predicted, files = labels(outputs, split, settings), {}
+    for kind in KINDS:
+        rows = _rows(split, kind)
+        answers = zip(split.dense("label")[rows].tolist(), predicted[rows].tolist(), strict=True)
+        files[f"pr_curve/{kind}.csv"] = pr_curve(split.dense("label")[rows], probability(outputs)[rows])
+        files[f"confusion/{kind}.csv"] = [{"gold": gold, "predicted": answer} for gold, answer in answers]
+    return files | {
         "valid_predictions.csv": [
             {"id": example_id, "label": int(label), "probability": round(float(p), 6)}
-            for example_id, label, p in zip(
-                split.ragged("id").texts(), labels(outputs, split, settings), probability(outputs), strict=True
-            )
+            for example_id, label, p in zip(split.ragged("id").texts(), predicted, probability(outputs), strict=True)
         ],
     }
 
 
-def pr_curve(outputs: Outputs, split: Split) -> list[dict[str, Any]]:
-    """Returns precision and recall of both classes at the thresholds 0.02, 0.04 ... 0.98 that any row reaches."""
-    rows = []
-    for kind in KINDS:
-        chosen = _rows(split, kind)
-        gold, p = split.dense("label")[chosen], probability(outputs)[chosen]
-        for threshold in np.round(np.arange(0.02, 0.99, 0.02), 2):
-            counts = binary_counts(gold, p >= threshold)
-            if not counts.tp + counts.fp:  # no precision without a positive answer
-                break
-            point = {"threshold": float(threshold), "recall": counts.recall, "precision": counts.precision}
-            rows.append({"class": kind, **point, "f1": counts.f1})
-    return rows
+def pr_curve(gold: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
+    """Returns precision, recall and F1 at the thresholds 0.02, 0.04 ... 0.98 that any row reaches.
+
+    Args: gold: (rows,) 0 or 1. probabilities: (rows,) float.
+    """
+    points = []
+    for threshold in np.round(np.arange(0.02, 0.99, 0.02), 2):
+        counts = binary_counts(gold, probabilities >= threshold)
+        if not counts.tp + counts.fp:  # no precision without a positive answer
+            break
+        point = {"threshold": float(threshold), "recall": counts.recall, "precision": counts.precision}
+        points.append({**point, "f1": counts.f1})
+    return points
 
 
 def write_submission(folder: Path, outputs: Outputs, split: Split, settings: Settings) -> Path:

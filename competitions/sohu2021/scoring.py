@@ -88,7 +88,10 @@ def score_files(gold: Path, pred: Path, args: argparse.Namespace) -> dict[str, A
     examples, _, _ = data.read_split(gold, args.split, args.on_bad_line, args.extra_files, all_variants=False)
     absent = [variant.folder for variant in VARIANTS if not (gold / variant.folder).is_dir()]
     if absent:
-        print(f"{gold}: scored without {', '.join(absent)}, which are not there.", file=sys.stderr)
+        print(
+            f"{gold}: scored without {', '.join(absent)}, which are not there; a class without rows has F1 0.",
+            file=sys.stderr,
+        )
     labels = [example.label for example in examples if example.label is not None]
     if len(labels) < len(examples):
         raise UserError(

@@ -42,8 +42,8 @@ class EvaluateSettings(Section):
 class PredictSettings(Section):
     """How probabilities become labels."""
 
-    threshold_a: float = Field(0.5, gt=0, lt=1, description="label 1 in A subtasks from this probability on")
-    threshold_b: float = Field(0.5, gt=0, lt=1, description="label 1 in B subtasks from this probability on")
+    threshold_a: float = Field(0.35, gt=0, lt=1, description="label 1 in A subtasks from this probability on")
+    threshold_b: float = Field(0.35, gt=0, lt=1, description="label 1 in B subtasks from this probability on")
 
 
 class Settings(Section):

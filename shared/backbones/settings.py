@@ -15,7 +15,7 @@ class BackboneSettings(Section):
     preset: Literal["tiny", "small", "base"] = Field(description="layers x hidden: 2 x 128, 4 x 312, 12 x 768")
     max_positions: int = Field(512, ge=8, description="rows of the position table of bert, in tokens")
     dropout: float = Field(0.1, ge=0, lt=1, description="on the embeddings and residual branches, while training")
-    attention_dropout: float = Field(0.1, ge=0, lt=1, description="on the attention probabilities, while training")
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="on the attention probabilities, while training")
 
 
 def build_backbone(settings: BackboneSettings, vocabulary_size: int, seed: int):

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 Rows = Sequence[Mapping[str, str]]
+Files = Mapping[str, Rows]  # rows of each file by its name, e.g. one file a class
 
 
-def learning_curve(history: Rows) -> str:
-    """Training loss and every f1 figure by epoch."""
+def learning_curve(files: Files) -> str:
+    """Training loss and every validation figure by epoch; one file."""
+    history = next(iter(files.values()))
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     loss, score = figure.subplots(), None
     epochs = [int(row["epoch"]) for row in history]
@@ -30,7 +32,7 @@ def learning_curve(history: Rows) -> str:
     return _svg(figure)
 
 
-def precision_recall(points: Rows) -> str:
+def precision_recall(files: Files) -> str:
     """Precision against recall, a line for each class, with the contours of equal F1."""
     figure = Figure(figsize=(4.2, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -38,20 +40,17 @@ def precision_recall(points: Rows) -> str:
         recall = [f1 / 2 + 0.001 + i / 200 * (1 - f1 / 2) for i in range(200)]
         axes.plot(recall, [f1 * r / (2 * r - f1) for r in recall], color="0.85", linewidth=0.8, zorder=0)
         axes.annotate(f"F1 {f1}", (1.0, f1 / (2 - f1)), color="0.6", fontsize=7, ha="right", va="bottom")
-    for name in sorted({row["class"] for row in points}):
-        rows = [row for row in points if row["class"] == name]
+    for name, rows in files.items():
         axes.plot([float(r["recall"]) for r in rows], [float(r["precision"]) for r in rows], label=f"class {name}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.legend(loc="lower left", frameon=False)
     return _svg(figure)
 
 
-def confusion(rows: Rows) -> str:
+def confusion(files: Files) -> str:
     """Counts of gold against predicted labels, one square for each class."""
-    names = sorted({row["class"] for row in rows})
-    figure = Figure(figsize=(2.4 * len(names) + 0.4, 2.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        chosen = [row for row in rows if row["class"] == name]
+    figure = Figure(figsize=(2.4 * len(files) + 0.4, 2.6), layout="constrained")
+    for axes, (name, chosen) in zip(figure.subplots(1, len(files), squeeze=False)[0], files.items(), strict=True):
         labels = sorted({row["gold"] for row in chosen} | {row["predicted"] for row in chosen})
         counts = [[sum(r["gold"] == g and r["predicted"] == p for r in chosen) for p in labels] for g in labels]
         axes.imshow(counts, cmap="Blues")
@@ -65,7 +64,7 @@ def confusion(rows: Rows) -> str:
     return _svg(figure)
 
 
-FIGURES = {  # file in results/<name>/ -> caption, plot
+FIGURES = {  # file or folder in results/<name>/ -> caption, plot
     "history": ("Learning curve", learning_curve),
     "pr_curve": ("Precision and recall over the thresholds", precision_recall),
     "confusion": ("Confusion at the thresholds in force", confusion),

@@ -40,24 +40,35 @@ class Summary:
 
     name: str
     metrics: dict[str, Any]
-    curves: dict[str, list[dict[str, str]]]
+    curves: dict[Path, list[dict[str, str]]]
     data_report: str
     manifest: dict[str, Any]
+
+    @classmethod
+    def exists(cls, name: str) -> bool:
+        """Whether the competition was evaluated."""
+        return (Folders(name).results / "metrics.json").exists()
 
     @classmethod
     def load(cls, name: str) -> "Summary":
         """Reads `results/<name>/` and the manifest of its submission. Raises: UserError if it was not evaluated yet."""
         folders = Folders(name)
-        if not (folders.results / "metrics.json").exists():
+        if not cls.exists(name):
             raise UserError(f"{folders.results}: no metrics.json. Run: dvc repro evaluate@{name}")
         manifest = folders.submission / "manifest.json"
         return cls(
             name,
             read_json(folders.results / "metrics.json"),
-            {path.stem: _rows(path) for path in sorted(folders.results.glob("*.csv"))},
+            {path: _rows(path) for path in sorted(folders.results.rglob("*.csv"))},
             read_text(folders.results / "data_report.md"),
             read_json(manifest) if manifest.exists() else {},
         )
+
+    def curve(self, name: str) -> dict[str, list[dict[str, str]]]:
+        """Rows of `<name>.csv`, or of each file in `<name>/`, by the file's stem; empty files are left out."""
+        wanted = Folders(self.name).results / name
+        chosen = {path: rows for path, rows in self.curves.items() if wanted in (path.parent, path.with_suffix(""))}
+        return {path.stem: rows for path, rows in chosen.items() if rows}
 
     def scores(self) -> Table:
         """The model beside the trivial baselines: official figures, and F1 at the best threshold if there is one."""

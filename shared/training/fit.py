@@ -59,8 +59,9 @@ def fit(
     lengths = train.ragged(length_field).lengths
     if not len(lengths):
         raise UserError("no training rows. See the data report of the prepare stage.")
-    steps_per_epoch = math.ceil(len(lengths) / settings.batch_size)
-    learner = compile_learner(network, loss, settings, settings.epochs * steps_per_epoch, jit)
+    total_steps = settings.epochs * math.ceil(len(lengths) / settings.batch_size)
+    learner = compile_learner(network, loss, settings, total_steps, jit)
+    schedule = _schedule(settings, total_steps)
     optimizer = learner.optimizer
 
     progress = Progress()
@@ -83,25 +84,25 @@ def fit(
         with averaged_weights(network, optimizer):
             figures = validate()
             averaged = values(network.trainable_variables)
-        row = {"epoch": progress.epoch, "loss": mean_loss, "learning_rate": float(optimizer.learning_rate)}
+        row = {"epoch": progress.epoch, "loss": mean_loss, "learning_rate": float(schedule(optimizer.iterations - 1))}
         progress.history.append(row | figures)
         if figures[select_by] > progress.best_score:
             progress.best_epoch, progress.best_score, best = progress.epoch, figures[select_by], averaged
         _say(show, _line(progress, settings.epochs, row | figures, len(lengths) / seconds, lengths, batches, seconds))
         if checkpoints:
             groups = {"network": values(network.variables), "optimizer": values(optimizer.variables), "best": best}
-            save_state(checkpoints, groups, vars(progress))
+            try:
+                save_state(checkpoints, groups, vars(progress))
+            except UserError as error:  # losing the chance to resume is no reason to lose the run
+                _say(show, f"no checkpoint of epoch {progress.epoch}: {error}")
     assign(network.trainable_variables, best)
     return progress
 
 
 def compile_learner(network: keras.Model, loss: Loss, settings: TrainSettings, total_steps: int, jit: bool) -> Learner:
-    """Returns the network with loss, optimizer and learning rate schedule, ready for `fit`."""
-    schedule = WarmupLinearDecay(
-        settings.learning_rate, round(settings.warmup_share * total_steps), total_steps, settings.final_rate
-    )
+    """Returns the network with loss, optimizer and learning rate schedule, ready for steps."""
     optimizer = AdamW(
-        schedule,
+        _schedule(settings, total_steps),
         weight_decay=settings.weight_decay,
         global_clipnorm=settings.clip_norm or None,
         use_ema=settings.ema_momentum > 0,
@@ -113,6 +114,11 @@ def compile_learner(network: keras.Model, loss: Loss, settings: TrainSettings, t
     optimizer.build(network.trainable_variables)
     optimizer.exclude_from_weight_decay(var_list=exclude_from_decay(network.trainable_variables))
     return learner
+
+
+def _schedule(settings: TrainSettings, total_steps: int) -> WarmupLinearDecay:
+    warmup_steps = round(settings.warmup_share * total_steps)
+    return WarmupLinearDecay(settings.learning_rate, warmup_steps, total_steps, settings.final_rate)
 
 
 def train_epoch(

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.errors import UserError
 from shared.training.native_logs import without_chatter
 from shared.training.settings import HardwareSettings
 
@@ -30,22 +31,38 @@ def configure(settings: HardwareSettings, seed: int) -> Hardware:
     Call it once, before any layer is made. Seeds Python, NumPy and the backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if settings.backend != "auto":
+        os.environ["KERAS_BACKEND"] = settings.backend
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with without_chatter():
         import keras  # takes seconds, so not at the top: settings are read without it
 
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        accelerator = _accelerator(keras.config.backend())
+        backend = keras.config.backend()
+        accelerator = _accelerator(backend)
+        fast_bfloat16 = settings.precision == "auto" and _fast_bfloat16(backend, accelerator)
     precision = settings.precision
     if precision == "auto":
-        precision = "bfloat16" if accelerator != "cpu" or _FAST_BFLOAT16_FLAGS & _cpu_flags() else "float32"
-    jit = settings.jit == "on" or (settings.jit == "auto" and accelerator != "cpu")
+        precision = "bfloat16" if fast_bfloat16 else "float32"
+    # Without XLA, JAX runs one operation at a time, many times slower than TensorFlow's graphs.
+    jit = settings.jit == "on" or (settings.jit == "auto" and (accelerator != "cpu" or backend == "jax"))
+    deterministic = settings.deterministic == "on" or (
+        settings.deterministic == "auto" and accelerator == "cpu" and settings.jit != "on"
+    )
+    if backend == "tensorflow" and deterministic and jit:
+        if settings.jit == "on":
+            raise UserError(
+                "hardware.jit and hardware.deterministic are both on, but TensorFlow does not compile deterministic "
+                "operations with XLA. Set one of them to auto or off."
+            )
+        jit = False
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     keras.utils.set_random_seed(seed)
-    if settings.deterministic and keras.config.backend() == "tensorflow":
+    if deterministic and backend == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    return Hardware(accelerator, precision, jit, keras.config.backend())
+    return Hardware(accelerator, precision, jit, backend)
 
 
 def _accelerator(backend: str) -> str:
@@ -62,6 +79,22 @@ def _accelerator(backend: str) -> str:
 
         kinds = {"gpu"} if torch.cuda.is_available() else set()
     return next((kind for kind in ("tpu", "gpu") if kind in kinds), "cpu")
+
+
+def _fast_bfloat16(backend: str, accelerator: str) -> bool:
+    """Whether the hardware multiplies bfloat16 fast: TPUs, NVIDIA GPUs from Ampere (8.0) on, some CPUs."""
+    if accelerator == "cpu":
+        return bool(_FAST_BFLOAT16_FLAGS & _cpu_flags())
+    if accelerator == "gpu" and backend == "tensorflow":
+        import tensorflow as tf
+
+        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        return all(detail.get("compute_capability", (8, 0)) >= (8, 0) for detail in details)
+    if accelerator == "gpu" and backend == "jax":
+        import jax
+
+        return float(getattr(jax.devices()[0], "compute_capability", "8.0")) >= 8.0
+    return True
 
 
 def _cpu_flags() -> set[str]:

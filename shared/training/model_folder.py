@@ -8,6 +8,7 @@ import keras
 
 from shared.errors import UserError
 from shared.files import new_folder, read_json, write_json
+from shared.prepared import load_vocabulary
 from shared.settings import VERSION, Section, settings_from_dict
 from shared.task import Task
 from shared.text.vocabulary import Vocabulary
@@ -57,6 +58,15 @@ def load_model(folder: Path, task: Task) -> TrainedModel:
     network = task.build(settings, vocabulary)
     load_weights(network, folder / WEIGHTS)
     return TrainedModel(network, settings, vocabulary, read_json(folder / LABELS), read_json(folder / PROVENANCE))
+
+
+def require_same_vocabulary(model: TrainedModel, prepared: Path) -> None:
+    """Raises: UserError if the arrays below `prepared` are encoded with other tokens than the model was trained on."""
+    if model.vocabulary.tokens != load_vocabulary(prepared).tokens:
+        raise UserError(
+            f"{prepared}: encoded with another vocabulary than the model's: their ids mean other tokens. "
+            "Run the train stage again, or prepare with the data and `text` settings the model was trained on."
+        )
 
 
 def saved_settings(folder: Path, task: Task) -> Any:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CODE = ("competitions", "pipelines", "shared", "dvc.yaml", "params.yaml", "requirements.lock")
 
 
 def code_version(name: str) -> str:
@@ -18,17 +19,19 @@ def code_version(name: str) -> str:
 
 
 def git_commit() -> str:
-    """Returns the commit checked out, with `+changes` if tracked files differ from it; empty outside of Git."""
+    """Returns the commit checked out, with `+changes` if code or params differ from it; empty outside of Git."""
     try:
         commit = _git("rev-parse", "HEAD")
-        return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", *CODE) else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
 def software() -> dict[str, str]:
     """Returns the versions of the packages that compute."""
-    return {package: version(package) for package in ("keras", "tensorflow", "numpy", "tokenizers")}
+    import keras  # takes seconds
+
+    return {package: version(package) for package in ("keras", keras.config.backend(), "numpy", "tokenizers")}
 
 
 def _git(*arguments: str) -> str:

@@ -12,7 +12,7 @@ class TrainSettings(Section):
 
     seed: int = Field(ge=0, lt=2**31, description="of the initial weights, the data order and dropout")
     epochs: int = Field(ge=1, description="passes over the training rows")
-    batch_size: int = Field(ge=1, description="pairs a step")
+    batch_size: int = Field(ge=1, description="rows a step")
     bucket_lengths: tuple[int, ...] = Field(
         min_length=1, description="rows are batched with rows of like length and padded to the next of these, in tokens"
     )
@@ -21,9 +21,7 @@ class TrainSettings(Section):
     final_rate: float = Field(0.0, ge=0, le=1, description="share of the peak left at the last step; 1: no decay")
     weight_decay: float = Field(0.01, ge=0, description="decoupled; biases and normalizations are left alone")
     clip_norm: float = Field(1.0, ge=0, description="largest global gradient norm; 0: no clipping")
-    ema_momentum: float = Field(
-        0.999, ge=0, lt=1, description="of the bias-corrected weight average; 0 switches it off"
-    )
+    ema_momentum: float = Field(0.99, ge=0, lt=1, description="of the bias-corrected weight average; 0 switches it off")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
 
     @model_validator(mode="after")
@@ -36,9 +34,17 @@ class TrainSettings(Section):
 class HardwareSettings(Section):
     """Where and how exactly it runs; the results depend on it in the last digits only."""
 
+    backend: Literal["auto", "tensorflow", "jax"] = Field(
+        "auto", description="of Keras; auto: what KERAS_BACKEND says, else tensorflow"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the matrix products; auto: bfloat16 where the hardware multiplies it fast"
     )
-    jit: Literal["auto", "on", "off"] = Field("auto", description="XLA compilation; auto: on for GPU and TPU")
-    deterministic: bool = Field(True, description="equal runs give equal bytes (on a CPU at no measurable cost)")
+    jit: Literal["auto", "on", "off"] = Field(
+        "auto", description="XLA compilation of the training step; auto: on for GPU, TPU and JAX"
+    )
+    deterministic: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="equal runs give equal bytes; TensorFlow then has no XLA; auto: on for CPUs, unless jit is on",
+    )
     predict_batch_size: int = Field(64, ge=1, description="rows a batch where nothing is learned")

@@ -42,7 +42,7 @@ assert not Path("models/sohu2021").exists()
 prediction.predict_rows = original
 assert train.main(["sohu2021"]) == 0
 assert len(calls) == 2
-assert not list(Path("checkpoints/sohu2021").iterdir())
+assert not list(Path("checkpoints").rglob("*.safetensors"))
 """
 
 
@@ -95,7 +95,8 @@ def test_every_stage_leaves_its_files(done):
         *(f"models/{NAME}/{file}.json" for file in ("labels", "provenance", "settings")),
         *(f"models/{NAME}/{file}" for file in ("vocab.txt", "weights.safetensors")),
         *(f"results/{NAME}/data_report.{ending}" for ending in ("json", "md")),
-        *(f"results/{NAME}/{file}.csv" for file in ("confusion", "history", "pr_curve", "valid_predictions")),
+        *(f"results/{NAME}/{file}.csv" for file in ("history", "valid_predictions")),
+        *(f"results/{NAME}/{file}/{kind}.csv" for file in ("confusion", "pr_curve") for kind in "ab"),
         f"results/{NAME}/metrics.json",
         *(f"submissions/{NAME}/{file}" for file in ("manifest.json", "probabilities.csv", "submission.csv")),
         "reports/index.html",
@@ -166,7 +167,7 @@ def test_the_model_folder_needs_nothing_else(copy):
     from shared.training.model_folder import load_model
     from shared.training.predict import predict_rows
 
-    valid = Split.load(copy / "data" / "prepared" / NAME / "valid.safetensors")
+    valid = Split.load(shutil.move(copy / "data" / "prepared" / NAME / "valid.safetensors", copy.parent))
     with (copy / "results" / NAME / "valid_predictions.csv").open(encoding="utf-8") as file:
         want = [float(row["probability"]) for row in csv.DictReader(file)]
     shutil.move(copy / "models" / NAME, copy.parent / "moved")

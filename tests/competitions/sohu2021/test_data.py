@@ -156,8 +156,6 @@ def test_a_file_that_is_not_utf8_is_always_an_error(tmp_path, on_bad_line):
     ("bad", "message"),
     [
         ('{"source": "断', "not JSON: Unterminated string"),
-        ("", "a blank line"),
-        ("   ", "a blank line"),
         ('["source"]', "found a list. Expected a JSON object"),
         ("1", "found a number"),
         ("null", "found null"),
@@ -186,6 +184,15 @@ def test_a_bad_line_is_named_with_file_and_line(tmp_path, bad, message):
     error = train_error(tmp_path, bad)
     assert error.startswith(f"{tmp_path}/raw/短短匹配A类/train.txt:2: {message}")
     assert "data.on_bad_line" in error
+
+
+def test_a_blank_line_is_bad_between_lines_and_harmless_at_the_end(tmp_path):
+    first, second = line(SS_A, 0), line(SS_A, 1, source="另一句")
+    folder = write_layout(tmp_path / "between", {("ss_a", "train.txt"): [first, "", second]})
+    with pytest.raises(UserError, match="train.txt:2: a blank line"):
+        read_split(folder, "train")
+    folder = write_layout(tmp_path / "end", {("ss_a", "train.txt"): [first, second, "", "  "]})
+    assert len([e for e in read_split(folder, "train")[0] if e.variant == 0]) == 2
 
 
 def test_the_label_of_class_a_in_a_folder_of_class_b_is_named(tmp_path):

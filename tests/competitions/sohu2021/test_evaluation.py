@@ -76,21 +76,20 @@ def test_a_class_without_rows_scores_0():
 
 
 def test_the_curve_goes_over_the_thresholds_that_a_row_reaches():
-    rows = pr_curve(OUTPUTS, SPLIT)
-    for kind in ("a", "b"):
-        reached = OUTPUTS["probability"]["ab".index(kind) == VARIANT % 2].max()
-        thresholds_of_kind = [row["threshold"] for row in rows if row["class"] == kind]
-        assert thresholds_of_kind == [t / 100 for t in range(2, 100, 2) if t / 100 <= reached]
-    at_half = next(row for row in rows if row["class"] == "a" and row["threshold"] == 0.5)
+    in_a = VARIANT % 2 == 0
+    rows = pr_curve(GOLD[in_a], PROBABILITY[in_a])
+    assert [row["threshold"] for row in rows] == [t / 100 for t in range(2, 76, 2)]
+    at_half = next(row for row in rows if row["threshold"] == 0.5)
     assert (at_half["recall"], at_half["precision"], at_half["f1"]) == (0.5, 0.5, 0.5)
 
 
 def test_the_tables_hold_every_row():
     made = tables(OUTPUTS, SPLIT, thresholds())
-    assert set(made) == {"pr_curve.csv", "confusion.csv", "valid_predictions.csv"}
+    curves = {"pr_curve/a.csv", "pr_curve/b.csv", "confusion/a.csv", "confusion/b.csv"}
+    assert set(made) == curves | {"valid_predictions.csv"}
     assert made["valid_predictions.csv"][0] == {"id": "ss0_a", "label": 1, "probability": 0.5}
     assert [row["id"] for row in made["valid_predictions.csv"]] == IDS
-    cells = [(row["class"], row["gold"], row["predicted"]) for row in made["confusion.csv"]]
+    cells = [(kind, row["gold"], row["predicted"]) for kind in "ab" for row in made[f"confusion/{kind}.csv"]]
     assert sorted(cells) == [
         ("a", 0, 0),
         ("a", 0, 1),

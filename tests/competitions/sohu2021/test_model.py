@@ -13,10 +13,11 @@ from competitions.sohu2021 import model as sohu
 from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.task import task
 from shared.errors import UserError
+from shared.settings import Section, load_settings
 from shared.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from shared.training.learner import Learner
 from shared.training.model_folder import load_model, save_model
-from tests.conftest import to_numpy
+from tests.conftest import REPOSITORY, to_numpy
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"天地玄黄宇宙洪荒"])
 CLS, SEP = VOCABULARY.ids["[CLS]"], VOCABULARY.ids["[SEP]"]
@@ -364,3 +365,17 @@ def test_weights_that_do_not_fit_leave_no_partly_filled_network(folder):
     with pytest.raises(UserError):
         load_weights(network, folder / "weights.safetensors")
     np.testing.assert_array_equal(logits(network), before)
+
+
+def test_the_defaults_of_all_settings_are_those_of_params_yaml():
+    """A line left out of params.yaml must not quietly mean another model."""
+
+    def differences(section, place=()):
+        for name, field in type(section).model_fields.items():
+            value = getattr(section, name)
+            if isinstance(value, Section):
+                yield from differences(value, (*place, name))
+            elif not field.is_required() and field.default != value:
+                yield ".".join((*place, name)), field.default, value
+
+    assert list(differences(load_settings("sohu2021", Settings, REPOSITORY / "params.yaml"))) == []

@@ -8,17 +8,15 @@ HISTORY = [
     {"epoch": "1", "loss": "0.7", "learning_rate": "1e-3", "f1": "0.2", "f1_a": "0.1"},
     {"epoch": "2", "loss": "0.5", "learning_rate": "0.0", "f1": "0.4", "f1_a": "0.3"},
 ]
-POINTS = [
-    {"class": kind, "threshold": "0.5", "recall": recall, "precision": "0.5", "f1": "0.5"}
+POINTS = {
+    kind: [{"threshold": "0.5", "recall": recall, "precision": "0.5", "f1": "0.5"} for recall in ("0.0", "1.0")]
     for kind in "ab"
-    for recall in ("0.0", "1.0")
-]
-COUNTS = [
-    {"gold": "0", "predicted": "0", "class": "a"},
-    {"gold": "1", "predicted": "0", "class": "a"},
-    {"gold": "1", "predicted": "1", "class": "b"},
-]
-DRAWN = {"history": HISTORY, "pr_curve": POINTS, "confusion": COUNTS}
+}
+COUNTS = {
+    "a": [{"gold": "0", "predicted": "0"}, {"gold": "1", "predicted": "0"}],
+    "b": [{"gold": "1", "predicted": "1"}],
+}
+DRAWN = {"history": {"history": HISTORY}, "pr_curve": POINTS, "confusion": COUNTS}
 
 
 def texts(svg: str) -> list[str]:
@@ -34,13 +32,13 @@ def test_equal_numbers_give_equal_svg(name):
 
 
 def test_the_learning_curve_names_every_figure_but_the_rate():
-    labels = texts(learning_curve(HISTORY))
+    labels = texts(learning_curve({"history": HISTORY}))
     assert {"training loss", "f1", "f1_a"} <= set(labels)
     assert "learning_rate" not in labels
 
 
 def test_a_single_epoch_is_drawn():
-    assert "training loss" in texts(learning_curve(HISTORY[:1]))
+    assert "training loss" in texts(learning_curve({"history": HISTORY[:1]}))
 
 
 def test_the_curves_of_all_classes_are_named():
@@ -50,6 +48,6 @@ def test_the_curves_of_all_classes_are_named():
 def test_the_confusion_counts_each_pair_by_class():
     labels = texts(confusion(COUNTS))
     assert {"class a", "class b", "gold", "predicted"} <= set(labels)
-    one_class = texts(confusion([{"gold": "1", "predicted": "0", "class": "a"}] * 37))
+    one_class = texts(confusion({"a": [{"gold": "1", "predicted": "0"}] * 37}))
     assert one_class.count("37") == 1
     assert "class b" not in one_class

@@ -73,7 +73,9 @@ def test_a_competition_without_slices_has_no_such_table(results):
 
 
 def test_curves_are_read_by_the_name_of_their_file(results):
-    assert Summary.load("toy").curves == {"history": [{"epoch": "1", "loss": "0.5", "f1": "0.25"}]}
+    summary = Summary.load("toy")
+    assert summary.curve("history") == {"history": [{"epoch": "1", "loss": "0.5", "f1": "0.25"}]}
+    assert summary.curve("pr_curve") == {}
 
 
 def test_the_submission_is_named_once_there_is_one(results):

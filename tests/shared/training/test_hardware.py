@@ -1,9 +1,11 @@
 import json
+import os
 
 import keras
 import numpy as np
 import pytest
 
+from shared.errors import UserError
 from shared.training import hardware
 from shared.training.hardware import Hardware, configure
 from shared.training.settings import HardwareSettings
@@ -20,7 +22,7 @@ def untouched_policy():
 def decided(monkeypatch, accelerator="cpu", flags=(), seed=0, **settings) -> Hardware:
     monkeypatch.setattr(hardware, "_accelerator", lambda backend: accelerator)
     monkeypatch.setattr(hardware, "_cpu_flags", lambda: set(flags))
-    return configure(HardwareSettings(**{"deterministic": False} | settings), seed)
+    return configure(HardwareSettings(**{"deterministic": "off"} | settings), seed)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,26 @@ def test_named_compilation_holds_anywhere_and_auto_spares_the_cpu(monkeypatch):
         assert not decided(monkeypatch, "cpu", jit="auto").jit
 
 
+def test_tensorflow_does_not_compile_what_must_be_deterministic(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(hardware, "_fast_bfloat16", lambda *_: True)
+    tensorflow = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(tensorflow.config.experimental, "enable_op_determinism", lambda: None)
+    assert not decided(monkeypatch, "gpu", deterministic="on").jit
+    assert decided(monkeypatch, "gpu", deterministic="auto").jit
+    assert decided(monkeypatch, "cpu", deterministic="auto", jit="on").jit
+    with pytest.raises(UserError, match="are both on"):
+        decided(monkeypatch, "gpu", deterministic="on", jit="on")
+
+
+def test_a_named_backend_is_the_one_that_keras_will_load(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    decided(monkeypatch, backend="jax")
+    assert os.environ["KERAS_BACKEND"] == "jax"
+    decided(monkeypatch)
+    assert os.environ["KERAS_BACKEND"] == "jax"
+
+
 def test_a_seed_fixes_what_is_drawn(monkeypatch):
     def drawn(seed):
         decided(monkeypatch, seed=seed)
@@ -64,7 +86,7 @@ def test_a_seed_fixes_what_is_drawn(monkeypatch):
 
 
 def test_the_real_machine_is_described():
-    machine = configure(HardwareSettings(deterministic=False), 0)
+    machine = configure(HardwareSettings(deterministic="off"), 0)
     assert machine.backend == keras.backend.backend()
     assert machine.accelerator in ("cpu", "gpu", "tpu")
     assert str(Hardware("cpu", "float32", False, "tensorflow")) == "tensorflow on cpu, float32, jit off"
