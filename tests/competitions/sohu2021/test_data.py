@@ -189,7 +189,7 @@ def test_a_bad_line_is_named_with_file_and_line(tmp_path, bad, message):
 def test_a_blank_line_is_bad_between_lines_and_harmless_at_the_end(tmp_path):
     first, second = line(SS_A, 0), line(SS_A, 1, source="另一句")
     folder = write_layout(tmp_path / "between", {("ss_a", "train.txt"): [first, "", second]})
-    with pytest.raises(UserError, match="train.txt:2: a blank line"):
+    with pytest.raises(UserError, match=r"train\.txt:2: a blank line"):
         read_split(folder, "train")
     folder = write_layout(tmp_path / "end", {("ss_a", "train.txt"): [first, second, "", "  "]})
     assert len([e for e in read_split(folder, "train")[0] if e.variant == 0]) == 2
