@@ -5,15 +5,13 @@ or "1"), test lines an `id`. The second round added files such as `train_r2.txt`
 `train_*.txt` and `valid_*.txt` is read after the main file, in order of its name. Texts are never altered.
 """
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from competitions.sohu2021.variants import VARIANTS, Variant, variant_of_id
 from shared.errors import UserError
-from shared.files import read_text
+from shared.json_lines import BadLine, Problem, check_surrogates, lines, parse_object, short, text_field
 
 FILES = {"train": "train.txt", "valid": "valid.txt", "test": "test_with_id.txt"}
 README = "competitions/sohu2021/README.md"
@@ -43,14 +41,6 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line that was left out. where: `path:line`."""
-
-    where: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
 class RawData:
     """All that the official folder holds; `files` in the order in which they were read."""
 
@@ -59,10 +49,6 @@ class RawData:
     test: list[Example]
     bad_lines: list[BadLine]
     files: list[Path]
-
-
-class _Problem(Exception):
-    """What is wrong with one line, and what was expected."""
 
 
 def read(folder: Path, settings: DataSettings) -> RawData:
@@ -114,16 +100,16 @@ def read_split(
         for file in _files(Path(folder) / variant.folder, split, extra_files):
             files.append(file)
             usable, skipped = len(examples), len(bad_lines)
-            for line_number, line in enumerate(_lines(file), start=1):
+            for line_number, line in enumerate(lines(file, README), start=1):
                 try:
                     example = _example(line, variant, number, split)
                     if example.id in places:
-                        raise _Problem(
+                        raise Problem(
                             f"the id {example.id!r} stands at {places[example.id]} already. Ids must be unique"
                         )
                     places[example.id] = f"{file.name}:{line_number}"
                     examples.append(example)
-                except _Problem as problem:
+                except Problem as problem:
                     if on_bad_line == "error" or split == "test":
                         raise UserError(f"{file}:{line_number}: {problem}. {_advice(split)}") from None
                     bad_lines.append(BadLine(f"{file}:{line_number}", str(problem)))
@@ -165,32 +151,12 @@ def _files(folder: Path, split: str, extra_files: bool) -> list[Path]:
     return [main, *extra]
 
 
-def _lines(file: Path) -> Iterator[str]:
-    # Not splitlines(): it also cuts at U+0085, U+2028 and control characters, which occur inside texts.
-    text = read_text(file)
-    if not text.strip():
-        raise UserError(f"{file}: the file is empty. Expected one JSON object per line; see {README}.")
-    lines = text.split("\n")
-    while not lines[-1].strip():  # blank lines at the end are harmless
-        lines.pop()
-    return iter(lines)
-
-
 def _example(line: str, variant: Variant, number: int, split: str) -> Example:
-    """Returns the checked example of one line. Raises: _Problem."""
-    if not line.strip():
-        raise _Problem("a blank line. Expected a JSON object")
-    try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise _Problem(f"not JSON: {error.msg} at column {error.colno}") from None
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets nested too deep
-        raise _Problem(f"not usable JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise _Problem(f"found {_kind(fields)}. Expected a JSON object with 'source' and 'target'")
-    source, target = _text(fields, "source"), _text(fields, "target")
+    """Returns the checked example of one line. Raises: Problem."""
+    fields = parse_object(line, "a JSON object with 'source' and 'target'")
+    source, target = text_field(fields, "source"), text_field(fields, "target")
     if "\\u" in line:
-        _check_surrogates(source + target)
+        check_surrogates(source + target, "'source' or 'target'")
     return Example(
         id=_id(fields, variant, number, required=split == "test"),
         variant=variant.index,
@@ -200,26 +166,6 @@ def _example(line: str, variant: Variant, number: int, split: str) -> Example:
     )
 
 
-def _text(fields: dict[str, Any], name: str) -> str:
-    text = fields.get(name)
-    if not isinstance(text, str):
-        found = f"{name!r} is {_kind(text)}" if name in fields else f"no {name!r}"
-        raise _Problem(f"{found}. Expected a text")
-    if not text or text.isspace():
-        raise _Problem(f"{name!r} is empty. Expected a text with at least one character that is not blank")
-    return text
-
-
-def _check_surrogates(text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        raise _Problem(
-            f"half of a surrogate pair, \\u{code:04x}, in 'source' or 'target'. Expected whole characters"
-        ) from None
-
-
 def _label(fields: dict[str, Any], variant: Variant, required: bool) -> int | None:
     name = variant.label_field
     if name not in fields:
@@ -227,40 +173,26 @@ def _label(fields: dict[str, Any], variant: Variant, required: bool) -> int | No
             return None
         other = "labelB" if name == "labelA" else "labelA"
         found = f"{other!r} in a folder of class {variant.kind.upper()}" if other in fields else f"no {name!r}"
-        raise _Problem(f"{found}. Lines in {variant.folder} need {name!r}")
+        raise Problem(f"{found}. Lines in {variant.folder} need {name!r}")
     value = fields[name]
     if value in ("0", "1") or (type(value) is int and value in (0, 1)):  # bool is an int, and true is no label
         return int(value)
-    raise _Problem(f'{name!r} is {_short(value)}. Valid labels: "0" and "1"')
+    raise Problem(f'{name!r} is {short(value)}. Valid labels: "0" and "1"')
 
 
 def _id(fields: dict[str, Any], variant: Variant, number: int, required: bool) -> str:
     if "id" not in fields:
         if not required:
             return variant.id(number)
-        raise _Problem(f"no 'id'. Expected one such as {variant.id(number)!r}")
+        raise Problem(f"no 'id'. Expected one such as {variant.id(number)!r}")
     value = fields["id"]
     try:
         found = variant_of_id(value)
     except (TypeError, ValueError):
-        raise _Problem(f"the id is {_short(value)}. Expected one such as {variant.id(number)!r}") from None
+        raise Problem(f"the id is {short(value)}. Expected one such as {variant.id(number)!r}") from None
     if found != variant:
-        raise _Problem(
+        raise Problem(
             f"the id {value!r} belongs to {found.folder}. "
             f"Lines in {variant.folder} need one such as {variant.id(number)!r}"
         )
     return str(value)
-
-
-def _kind(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    names = {str: "a string", list: "a list", dict: "an object"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, (list, dict)):
-        return _kind(value)
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:37] + "..."

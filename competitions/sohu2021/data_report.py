@@ -4,27 +4,20 @@ The report names ids and places but never a text, so it may be shown where the d
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from competitions.sohu2021.data import Example, RawData
 from competitions.sohu2021.variants import VARIANTS
+from shared.markdown import percent, table
+from shared.text.statistics import CHARACTER_KINDS, character_kinds, length_figures
 
 Pair = tuple[str, str]
 
 LISTED_CONFLICTS = 5
 LISTED_BAD_LINES = 100
-CHARACTERS_AT_ONCE = 1 << 22  # keeps the scan of all texts below some 40 MB
-# Half-open ranges of code points. Emoji: the blocks of pictographs, dingbats and flags hold nearly all of them.
-CHARACTER_KINDS: dict[str, tuple[tuple[int, int], ...]] = {
-    "control": ((0x00, 0x09), (0x0B, 0x0D), (0x0E, 0x20), (0x7F, 0xA0)),  # without tab and line ends
-    "private_use": ((0xE000, 0xF900), (0xF0000, 0xFFFFE), (0x100000, 0x10FFFE)),
-    "zero_width": ((0x200B, 0x2010), (0x202A, 0x202F), (0x2060, 0x2065), (0xFEFF, 0xFF00)),
-    "emoji": ((0x2600, 0x27C0), (0x1F1E6, 0x1F200), (0x1F300, 0x1FB00)),
-}
 
 
 def report(raw: RawData) -> dict[str, Any]:
@@ -74,64 +67,19 @@ def _figures(rows: Sequence[Example]) -> dict[str, Any]:
         "labelled": len(labelled),
         "positives": positives,
         "positive_share": _share(positives, len(labelled)),
-        "characters": {"source": _lengths(source), "target": _lengths(target), "pair": _lengths(source + target)},
+        "characters": {
+            "source": length_figures(source),
+            "target": length_figures(target),
+            "pair": length_figures(source + target),
+        },
         "repeated_pairs": len(rows) - len(pairs),
         "swapped_pairs": swapped,
         "source_equals_target": {"lines": equal.total(), "by_label": dict(sorted(equal.items()))},
         "texts_with": {
             "edge_blanks": sum(text[0].isspace() or text[-1].isspace() for text in texts),
-            **_character_kinds(texts),
+            **character_kinds(texts),
         },
     }
-
-
-def _lengths(lengths: np.ndarray) -> dict[str, float]:
-    """Smallest, mean, nearest-rank percentiles and largest."""
-    p50, p90, p95, p99 = np.percentile(lengths, (50, 90, 95, 99), method="inverted_cdf").tolist()
-    mean = round(float(lengths.mean()), 2)
-    return {
-        "min": int(lengths.min()),
-        "mean": mean,
-        "p50": p50,
-        "p90": p90,
-        "p95": p95,
-        "p99": p99,
-        "max": int(lengths.max()),
-    }
-
-
-def _character_kinds(texts: Iterable[str]) -> dict[str, int]:
-    """Returns for each kind of character the number of texts that hold one; `texts` are not empty."""
-    numbers = np.zeros(len(CHARACTER_KINDS), np.int64)
-    for batch in _batches(texts):
-        starts = np.cumsum([0, *(len(text) for text in batch[:-1])])
-        codes = np.frombuffer("".join(batch).encode("utf-32-le", "surrogatepass"), np.uint32)  # (characters,)
-        flags = np.bitwise_or.reduceat(_flags_of_codes()[codes], starts)  # (texts,)
-        numbers += [np.count_nonzero(flags & 1 << bit) for bit in range(len(CHARACTER_KINDS))]
-    return dict(zip(CHARACTER_KINDS, numbers.tolist(), strict=True))
-
-
-def _batches(texts: Iterable[str]) -> Iterable[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        if batch and size + len(text) > CHARACTERS_AT_ONCE:
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += len(text)
-    if batch:
-        yield batch
-
-
-@cache
-def _flags_of_codes() -> np.ndarray:
-    """Returns for each code point a byte whose bit i is set if the character is of kind i."""
-    flags = np.zeros(0x110000, np.uint8)
-    for bit, ranges in enumerate(CHARACTER_KINDS.values()):
-        for start, end in ranges:
-            flags[start:end] |= 1 << bit
-    return flags
 
 
 def _labels(splits: dict[str, list[Example]]) -> dict[Pair, dict[int, str]]:
@@ -181,17 +129,17 @@ def render(document: dict[str, Any]) -> str:
     """Returns the report as Markdown, for a terminal or a file."""
     sections = [
         "# Sohu 2021: data report",
-        _table(
+        table(
             "Lines, labels and lengths (characters of both texts together)",
             ["split", "variant", "lines", "positive", "min", "mean", "p50", "p95", "p99", "max"],
             [
-                [split, variant, figures["lines"], _percent(figures["positive_share"]) if figures["labelled"] else "-"]
+                [split, variant, figures["lines"], percent(figures["positive_share"]) if figures["labelled"] else "-"]
                 + [figures["characters"]["pair"][key] for key in ("min", "mean", "p50", "p95", "p99", "max")]
                 for split, variants in document["splits"].items()
                 for variant, figures in variants.items()
             ],
         ),
-        _table(
+        table(
             "Repeats (lines) and dirt (texts, two a line)",
             ["split", "variant", "repeated", "swapped", "source=target", "edge blanks", *CHARACTER_KINDS],
             [
@@ -203,11 +151,11 @@ def render(document: dict[str, Any]) -> str:
                 for variant, figures in variants.items()
             ],
         ),
-        _table(
+        table(
             "Lines whose pair stands in an earlier split too",
             ["class", *document["overlap"]["a"]],
             [
-                [kind.upper(), *(f"{found['lines']} ({_percent(found['share'])})" for found in overlap.values())]
+                [kind.upper(), *(f"{found['lines']} ({percent(found['share'])})" for found in overlap.values())]
                 for kind, overlap in document["overlap"].items()
             ],
         ),
@@ -240,17 +188,3 @@ def _bad_lines(bad_lines: dict[str, Any]) -> list[str]:
     first = bad_lines["first"]
     more = [f"- and {bad_lines['count'] - len(first)} more"] if bad_lines["count"] > len(first) else []
     return [f"{bad_lines['count']} left out.", *(f"- {bad['where']}: {bad['problem']}" for bad in first), *more]
-
-
-def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
-    ]
-    lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
-    return f"## {title}\n\n" + "\n".join(lines)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

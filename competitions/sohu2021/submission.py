@@ -9,11 +9,11 @@ from pathlib import Path
 
 from competitions.sohu2021 import data
 from shared.errors import UserError
+from shared.faults import Faults
 from shared.files import read_text, write_text
 
 HEADER = "id,label"
 SCORED_HEADER = "id,label,probability"  # what the stage `evaluate` writes for the validation rows
-SHOWN = 3  # examples per kind of fault
 
 
 def write(path: Path, ids: Iterable[str], labels: Iterable[int]) -> None:
@@ -65,7 +65,7 @@ def _read(path: Path, expected_ids: Collection[str] | None, allow_probability: b
     scored = allow_probability and lines[0] == SCORED_HEADER
     first_row = 1 if scored or lines[0] == HEADER else 0
     expected = None if expected_ids is None else set(expected_ids)
-    faults = _Faults()
+    faults = Faults()
     labels: dict[str, int] = {}
     first_lines: dict[str, int] = {}
     for number, line in enumerate(lines[first_row:], start=first_row + 1):
@@ -94,26 +94,6 @@ def _read(path: Path, expected_ids: Collection[str] | None, allow_probability: b
         rows = "" if expected_ids is None else f" {len(expected_ids)} rows,"
         raise UserError(f"{path}: {faults}. Expected{rows} each an id and a label, e.g. ss0_a,1.")
     return labels
-
-
-class _Faults:
-    """Faults by kind: number of all, and the first few."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, tuple[int, list[str]]] = {}
-
-    def add(self, kind: str, example: str) -> None:
-        number, examples = self._found.get(kind, (0, []))
-        self._found[kind] = number + 1, [*examples, example] if len(examples) < SHOWN else examples
-
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
-    def __str__(self) -> str:
-        return "; ".join(
-            f"{kind}: {number} ({', '.join(examples)}{', ...' if number > len(examples) else ''})"
-            for kind, (number, examples) in self._found.items()
-        )
 
 
 def _is_probability(cell: str) -> bool:

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from competitions.sohu2021.data import BadLine, Example, RawData, read
+from competitions.sohu2021.data import Example, RawData, read
 from competitions.sohu2021.data_report import LISTED_BAD_LINES, render, report
+from shared.json_lines import BadLine
 from tests.competitions.sohu2021.layout import SETTINGS, SKIP, SS_A, line, write_layout
 
 
@@ -89,7 +90,7 @@ def test_overlap_counts_the_later_splits_lines_within_a_class():
     ],
 )
 def test_kinds_of_characters_are_counted_once_a_text(monkeypatch, text, kind):
-    monkeypatch.setattr("competitions.sohu2021.data_report.CHARACTERS_AT_ONCE", 4)  # several batches
+    monkeypatch.setattr("shared.text.statistics.CHARACTERS_AT_ONCE", 4)  # several batches
     rows = [example(0, text + "尾" + text, "常", 0), example(1, "常", text, 0), example(2, "常", "常", 0)]
     found = report(raw(rows))["splits"]["train"]["ss_a"]["texts_with"]
     assert {name: number for name, number in found.items() if number} == ({kind: 2} if kind else {})
