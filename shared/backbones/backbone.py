@@ -17,8 +17,10 @@ class Backbone(keras.layers.Layer):
         activation, dropout, attention_dropout, epsilon, initializer_range, seed: as in TransformerBlock.
     Call arguments: token_ids, segment_ids: (batch, length) int; padding_mask: (batch, length) bool, True at real
         tokens; condition: (batch, condition_dim) float, given to every normalization, or None; extra: (batch, length,
-        hidden_dim) float, added to the embeddings, or None.
-    Returns: (batch, length, hidden_dim), compute dtype.
+        hidden_dim) float, added to the embeddings, or None; return_sum: bool, for heads with a normalization of their
+        own, such as one that follows a condition.
+    Returns: (batch, length, hidden_dim), compute dtype; with return_sum also, of the same shape, the sum that the last
+        normalization was applied to.
     """
 
     def __init__(
@@ -81,16 +83,20 @@ class Backbone(keras.layers.Layer):
         for block in self.blocks:
             block.build((*token_ids_shape, self.hidden_dim), padding_mask_shape, condition_shape)
 
-    def call(self, token_ids, segment_ids, padding_mask=None, condition=None, extra=None, training=None):
-        x = self.embedding(token_ids, segment_ids, extra, condition, training=training)
-        for block in self.blocks:
-            x = block(x, padding_mask, condition, training=training)
-        return x
-
-    def compute_output_shape(
-        self, token_ids_shape, segment_ids_shape=None, padding_mask_shape=None, condition_shape=None, extra_shape=None
+    def call(
+        self,
+        token_ids,
+        segment_ids,
+        padding_mask=None,
+        condition=None,
+        extra=None,
+        return_sum=False,
+        training=None,
     ):
-        return (*token_ids_shape, self.hidden_dim)
+        x = self.embedding(token_ids, segment_ids, extra, condition, training=training)
+        for block in self.blocks[:-1]:
+            x = block(x, padding_mask, condition, training=training)
+        return self.blocks[-1](x, padding_mask, condition, return_sum=return_sum, training=training)
 
     def get_config(self):
         own = (

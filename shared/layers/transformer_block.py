@@ -18,8 +18,9 @@ class TransformerBlock(keras.layers.Layer):
         epsilon: float, of the normalizations. initializer_range: float, standard deviation of the start.
         seed: int or None, of dropout and start.
     Call arguments: inputs: (batch, length, dim) float; padding_mask: (batch, length) bool or None; condition:
-        (batch, condition_dim) float or None, given to both normalizations.
-    Returns: (batch, length, dim), compute dtype. The mask of `inputs` passes through.
+        (batch, condition_dim) float or None, given to both normalizations; return_sum: bool.
+    Returns: (batch, length, dim), compute dtype; with return_sum also, of the same shape, the sum x + ffn(x) before the
+        last normalization. The mask of `inputs` passes through.
     Reference: Devlin et al. 2018, https://arxiv.org/abs/1810.04805
     """
 
@@ -62,13 +63,15 @@ class TransformerBlock(keras.layers.Layer):
         self.reduce.build((*inputs_shape[:-1], self.ffn_dim))
         self.ffn_norm.build(inputs_shape, condition_shape)
 
-    def call(self, inputs, padding_mask=None, condition=None, training=None):
+    def call(self, inputs, padding_mask=None, condition=None, return_sum=False, training=None):
         x = self.attention_drop(self.attention(inputs, padding_mask, training=training), training=training)
         x = self.attention_norm(inputs + x, condition)
         # In float32: on a CPU bfloat16 makes gelu more than twice as slow; elsewhere compilers fuse the casts.
         y = ops.cast(self.activate(ops.cast(self.expand(x), "float32")), self.compute_dtype)
         y = self.ffn_drop(self.reduce(y), training=training)
-        return self.ffn_norm(x + y, condition)
+        total = x + y
+        normalized = self.ffn_norm(total, condition)
+        return (normalized, total) if return_sum else normalized
 
     def compute_output_shape(self, inputs_shape, padding_mask_shape=None, condition_shape=None):
         return inputs_shape

@@ -52,6 +52,22 @@ def test_gives_a_vector_for_each_token(kind):
     assert np.isfinite(got).all()
 
 
+@pytest.mark.parametrize("condition", [None, CONDITION])
+def test_the_sum_before_the_last_normalization_gives_the_output_when_normalized(condition):
+    layer = backbone("roformer")
+    got, total = layer(TOKENS, SEGMENTS, padding_mask=TOKENS != 0, condition=condition, return_sum=True)
+    np.testing.assert_array_equal(to_numpy(got), call(layer, condition))
+    np.testing.assert_allclose(to_numpy(layer.blocks[-1].ffn_norm(total, condition)), to_numpy(got), atol=1e-6)
+    assert not np.allclose(to_numpy(total), to_numpy(got))
+
+
+def test_the_sum_can_be_had_in_a_network():
+    tokens = keras.Input((None,), dtype="int32")
+    outputs = backbone("bert")(tokens, keras.ops.zeros_like(tokens), return_sum=True)
+    assert [output.shape for output in outputs] == [(None, None, 128), (None, None, 128)]
+    assert [to_numpy(output).shape for output in keras.Model(tokens, outputs)(TOKENS)] == [(2, 6, 128)] * 2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_normalization_is_conditional(kind):
     layer = backbone(kind)
