@@ -98,6 +98,10 @@ class Backbone(keras.layers.Layer):
             x = block(x, padding_mask, condition, training=training)
         return self.blocks[-1](x, padding_mask, condition, return_sum=return_sum, training=training)
 
+    def compute_output_spec(self, token_ids, *args, return_sum=False, **kwargs):
+        output = keras.KerasTensor((*token_ids.shape, self.hidden_dim), self.compute_dtype)
+        return (output, keras.KerasTensor(output.shape, output.dtype)) if return_sum else output
+
     def get_config(self):
         own = (
             "vocabulary_size",
