@@ -50,18 +50,19 @@ def _main(argv: Sequence[str] | None) -> None:
     prepared = task.encode(task.read(raw, settings.data), settings)
 
     machine = configure(settings.hardware, settings.train.seed)
-    from shared.training import predict  # imports Keras, which is configured now
-    from shared.training.fit import compile_learner, train_epoch
+    from shared.training.fit import compile_learner, train_epoch  # imports Keras, which is configured now
 
-    network = task.build(settings, prepared.vocabulary)
-    split = _evenly(prepared.splits["train"], task.length_field, arguments.rows)
-    lengths = split.ragged(task.length_field).lengths
-    print(f"{raw}: {split.rows} rows, {lengths.mean():.0f} tokens a row; {machine}; {network.count_params():,} weights")
+    network = task.build(settings, prepared.vocabulary, prepared.labels)
+    split = _evenly(prepared.splits["train"], arguments.rows)
+    feed = task.feed(split, settings, prepared.labels)
+    lengths = feed.lengths
+    units = f"{split.rows} rows, {len(lengths)} training units, {lengths.mean():.0f} tokens each"
+    print(f"{raw}: {units}; {machine}; {network.count_params():,} weights")
     rate = _matmul_rate(machine.precision)
     print(f"matrix product 2048 cubed, {machine.precision}: {rate / 1e9:.0f} GFLOP/s")
 
     def predict_all() -> None:
-        predict.predict_rows(network, split, task, settings)
+        task.infer(network, split, settings, prepared.labels)
 
     learner = compile_learner(network, task.loss(settings), settings.train, 1000, machine.jit)
     batches = training_batches(
@@ -69,7 +70,7 @@ def _main(argv: Sequence[str] | None) -> None:
     )
 
     def train_all() -> None:
-        train_epoch(learner, split, task.targets, batches, "", show=False)
+        train_epoch(learner, feed, batches, [0], "", show=False)
 
     size = settings.hardware.predict_batch_size, settings.train.bucket_lengths
     for label, work, padding, passes in (
@@ -106,18 +107,11 @@ def _development_data(name: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _evenly(split: Split, length_field: str, rows: int) -> Split:
-    """Returns `rows` rows spread evenly over the lengths, so that few rows have the whole file's distribution."""
-    order = np.argsort(split.ragged(length_field).lengths, kind="stable")
-    chosen = np.sort(order[np.linspace(0, len(order) - 1, min(rows, len(order))).astype(int)])
-    return Split(
-        {
-            name: Ragged.of([field[row] for row in chosen], field.values.dtype)
-            if isinstance(field, Ragged)
-            else field[chosen]
-            for name, field in split.items()
-        }
-    )
+def _evenly(split: Split, rows: int) -> Split:
+    """Returns `rows` rows spread evenly over their sizes, so that few rows have the whole file's distribution."""
+    sizes = sum(field.lengths for field in split.values() if isinstance(field, Ragged))
+    order = np.argsort(sizes, kind="stable")
+    return split.take(np.sort(order[np.linspace(0, len(order) - 1, min(rows, len(order))).astype(int)]))
 
 
 def _timed(work: Callable[[], None], repeats: int) -> list[float]:

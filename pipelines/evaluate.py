@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shared.cli import run
 from shared.csv_files import write_csv
-from shared.files import sha256_file, write_json
+from shared.files import new_folder, sha256_file, write_json
 from shared.folders import Folders
 from shared.prepared import load_split
 from shared.settings import load_settings
@@ -28,20 +28,22 @@ def _main(argv: Sequence[str] | None) -> None:
     train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
 
     configure(settings.hardware, settings.train.seed)
-    from shared.training import model_folder, predict  # they import Keras, which is configured now
+    from shared.training import model_folder  # it imports Keras, which is configured now
 
     model = model_folder.load_model(folders.model, task)
-    model_folder.require_same_vocabulary(model, folders.prepared)
-    outputs = predict.predict_rows(model.network, valid, task, settings, label="valid")
-    metrics = task.score(outputs, valid, settings)
+    model_folder.require_same_encoding(model, folders.prepared)
+    outputs = task.infer(model.network, valid, settings, model.labels, label="valid")
+    metrics = task.score(outputs, valid, settings, model.labels)
     metrics["best_epoch"] = model.provenance["best_epoch"]
     metrics["weights"] = model.network.count_params()
     metrics["weights_sha256"] = sha256_file(folders.model / model_folder.WEIGHTS)
     metrics["baselines"] = {
-        baseline: task.score(answers, valid, settings)
-        for baseline, answers in task.baselines(train, valid, settings).items()
+        baseline: task.score(answers, valid, settings, model.labels)
+        for baseline, answers in task.baselines(train, valid, settings, model.labels).items()
     }
-    for file, rows in task.tables(outputs, valid, settings).items():
+    with new_folder(folders.valid) as new:
+        task.write(new, outputs, valid, settings, model.labels)
+    for file, rows in task.tables(outputs, valid, settings, model.labels).items():
         write_csv(folders.results / file, rows)
     write_json(folders.results / "metrics.json", metrics)
     print(f"{name}: {task.select_by} {metrics[task.select_by]:.4f} -> {folders.results / 'metrics.json'}")

@@ -28,10 +28,10 @@ def _main(argv: Sequence[str] | None) -> None:
     test = load_split(folders.prepared, "test")
 
     configure(settings.hardware, settings.train.seed)
-    from shared.training import model_folder, predict, provenance  # they import Keras, which is configured now
+    from shared.training import model_folder, provenance  # they import Keras, which is configured now
 
     model = model_folder.load_model(folders.model, task)
-    model_folder.require_same_vocabulary(model, folders.prepared)
+    model_folder.require_same_encoding(model, folders.prepared)
     if not (folders.results / "metrics.json").exists():
         raise UserError(
             f"{folders.results}: no metrics.json, which the manifest quotes. Run: dvc repro evaluate@{name}"
@@ -39,9 +39,9 @@ def _main(argv: Sequence[str] | None) -> None:
     scores = read_json(folders.results / "metrics.json")
     if scores["weights_sha256"] != sha256_file(folders.model / model_folder.WEIGHTS):
         raise UserError(f"{folders.results}/metrics.json: scores of another model. Run: dvc repro evaluate@{name}")
-    outputs = predict.predict_rows(model.network, test, task, settings, label="test")
+    outputs = task.infer(model.network, test, settings, model.labels, label="test")
     with new_folder(folders.submission) as new:
-        file = task.write(new, outputs, test, settings)
+        file = task.write(new, outputs, test, settings, model.labels)
         rows = task.check(file, raw)
         manifest = {
             "competition": name,

@@ -8,6 +8,7 @@ from shared.cli import run
 from shared.files import write_json, write_text
 from shared.folders import Folders
 from shared.prepared import save_prepared
+from shared.reporting import ceiling
 from shared.settings import load_settings, raw_folders
 from shared.task import load_task
 
@@ -24,14 +25,20 @@ def _main(argv: Sequence[str] | None) -> None:
     task, folders = load_task(name), Folders(name)
     settings = load_settings(name, task.settings)
     examples = task.read(raw_folders()[name], settings.data)
-    report = task.report(examples)
     prepared = task.encode(examples, settings)
+    document = task.report(examples)
+    text = task.render(document)
+    if task.ceiling:
+        document["ceiling"] = task.ceiling(examples, prepared, settings)
+        text += f"\n{ceiling.render(document['ceiling'])}\n"
     save_prepared(folders.prepared, prepared)
-    write_json(folders.results / "data_report.json", report)
-    write_text(folders.results / "data_report.md", task.render(report))
+    write_json(folders.results / "data_report.json", document)
+    write_text(folders.results / "data_report.md", text)
     rows = ", ".join(f"{split.rows} {split_name}" for split_name, split in prepared.splits.items())
     print(f"{name}: {rows} rows, {len(prepared.vocabulary)} tokens in the vocabulary -> {folders.prepared}")
     print(f"{name}: data report -> {folders.results / 'data_report.md'}")
+    for warning in ceiling.warnings(document.get("ceiling", {}), task.select_by):
+        print(f"{name}: warning: {warning}", file=sys.stderr)
 
 
 if __name__ == "__main__":

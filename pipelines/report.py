@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.cli import run
 from shared.errors import UserError
 from shared.files import write_text
-from shared.reporting.summary import Summary
+from shared.reporting.summary import Summary, overview
 from shared.settings import raw_folders
 
 MARKDOWN, PAGE = Path("reports/report.md"), Path("reports/index.html")
@@ -29,7 +29,9 @@ def _main(argv: Sequence[str] | None) -> None:
     missing = [f"- {name}: not evaluated yet: dvc repro evaluate@{name}" for name in names if not Summary.exists(name)]
     if not summaries:
         raise UserError(f"no results yet. Run: dvc repro evaluate@{names[0]}")
-    text = "\n".join(["# Results", "", *(summary.markdown() for summary in summaries), *missing])
+    text = "\n".join(
+        ["# Results", "", overview(summaries).markdown(), "", *(summary.markdown() for summary in summaries), *missing]
+    )
     if not show:
         write_text(MARKDOWN, text)
         write_text(PAGE, _page(summaries))
@@ -44,7 +46,7 @@ def _page(summaries: Sequence[Summary]) -> str:
     items = [
         {
             "summary": summary,
-            "tables": [table for table in (summary.scores(), summary.slices()) if table],
+            "tables": [summary.scores(), *summary.slices()],
             "figures": [
                 (caption, plot(files)) for name, (caption, plot) in FIGURES.items() if (files := summary.curve(name))
             ],
@@ -52,7 +54,7 @@ def _page(summaries: Sequence[Summary]) -> str:
         for summary in summaries
     ]
     template = jinja2.Template(TEMPLATE.read_text("utf-8"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return template.render(items=items) + "\n"
+    return template.render(overview=overview(summaries), items=items) + "\n"
 
 
 if __name__ == "__main__":

@@ -29,12 +29,12 @@ def _main(argv: Sequence[str] | None) -> None:
     task, folders = load_task(name), Folders(name)
     settings = load_settings(name, task.settings)
     train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
-    vocabulary = load_vocabulary(folders.prepared)
+    vocabulary, labels = load_vocabulary(folders.prepared), load_labels(folders.prepared)
 
     machine = configure(settings.hardware, settings.train.seed)
-    from shared.training import fit, model_folder, predict, provenance  # they import Keras, which is configured now
+    from shared.training import fit, model_folder, provenance  # they import Keras, which is configured now
 
-    network = task.build(settings, vocabulary)
+    network = task.build(settings, vocabulary, labels)
     source = {
         "data": sha256_folder(folders.prepared),
         "code": provenance.code_version(name),
@@ -44,26 +44,23 @@ def _main(argv: Sequence[str] | None) -> None:
     print(f"{name}: {train.rows} rows, {network.count_params():,} weights, {machine}", flush=True)
 
     def validate() -> dict[str, float]:
-        outputs = predict.predict_rows(network, valid, task, settings, label="valid")
-        figures = task.score(outputs, valid, settings).items()
-        return {key: value for key, value in figures if key.startswith("f1") or key == task.select_by}
+        figures = task.score(task.infer(network, valid, settings, labels, label="valid"), valid, settings, labels)
+        return {figure: figures[figure] for figure in task.figures}
 
     asked = {"settings": settings.model_dump(mode="json", include={"model", "train", "hardware", "predict"}), **source}
     checkpoints = folders.checkpoints(hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16])
     progress = fit.fit(
         network,
         task.loss(settings),
-        train,
+        task.feed(train, settings, labels),
         settings.train,
-        length_field=task.length_field,
-        targets=task.targets,
         validate=validate,
         select_by=task.select_by,
         jit=machine.jit,
         checkpoints=checkpoints,
     )
     facts = {"best_epoch": progress.best_epoch, task.select_by: progress.best_score, **source}
-    model_folder.save_model(folders.model, network, task, settings, vocabulary, load_labels(folders.prepared), facts)
+    model_folder.save_model(folders.model, network, task, settings, vocabulary, labels, facts)
     write_csv(folders.results / "history.csv", progress.history)
     shutil.rmtree(checkpoints.parent, ignore_errors=True)  # those of abandoned runs too
     print(f"{name}: epoch {progress.best_epoch}, {task.select_by} {progress.best_score:.4f} -> {folders.model}")

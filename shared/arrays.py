@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import safetensors
 import safetensors.numpy
+from numpy.typing import DTypeLike
 
 from shared.errors import UserError
 from shared.files import write_bytes
@@ -27,7 +28,7 @@ class Ragged:
     offsets: np.ndarray
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[int] | np.ndarray], dtype: type) -> "Ragged":
+    def of(cls, rows: Sequence[Sequence[int] | np.ndarray], dtype: DTypeLike) -> "Ragged":
         """Joins rows; dtype: of the values."""
         lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
         values = np.concatenate([np.asarray(row, dtype) for row in rows]) if len(rows) else np.zeros(0, dtype)
@@ -100,6 +101,17 @@ class Split(Mapping[str, Field]):
         if not isinstance(field, Ragged):
             raise TypeError(f"field {name!r} is dense")
         return field
+
+    def take(self, rows: np.ndarray) -> "Split":
+        """Returns the rows of the given numbers, in their order."""
+        return Split(
+            {
+                name: Ragged.of([field[row] for row in rows], field.values.dtype)
+                if isinstance(field, Ragged)
+                else field[rows]
+                for name, field in self.items()
+            }
+        )
 
     def save(self, path: Path) -> None:
         """Writes the split to one file, atomically and byte for byte reproducibly."""

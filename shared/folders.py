@@ -26,6 +26,11 @@ class Folders:
         return Path("results", self.name)
 
     @property
+    def valid(self) -> Path:
+        """The answers on the validation rows, in the form of a submission; not in Git."""
+        return self.results / "valid"
+
+    @property
     def submission(self) -> Path:
         """The submission and its manifest."""
         return Path("submissions", self.name)

@@ -9,8 +9,10 @@ from typing import Any
 from shared.arrays import Split
 from shared.cli import competition_module
 from shared.text.vocabulary import Vocabulary
+from shared.training.feed import Feed
 
-Outputs = Mapping[str, Any]
+Outputs = Mapping[str, Any]  # answers by name, one entry a row
+Labels = Mapping[str, Any]  # what labels.json holds: the label schema and how it is written on tokens
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Prepared:
 
     splits: Mapping[str, Split]
     vocabulary: Vocabulary
-    labels: Mapping[str, Any]
+    labels: Labels
 
 
 @dataclass(frozen=True)
@@ -27,39 +29,50 @@ class Task:
     """One competition.
 
     name: folder below competitions/, block of params.yaml and key of its `raw:` map.
-    settings: Section of its block; has at least the sections data, text, model, train, hardware.
-    length_field: ragged field whose row lengths decide the batches. targets: fields that the loss reads.
-    select_by: the figure of `score` by which the best epoch is chosen; larger is better.
+    settings: Section of its block; has at least the sections data, text, model, train, hardware, predict.
+    figures: those of `score` that the learning curve shows; by the first the best epoch is chosen, larger is better.
 
     read(folder, settings.data) -> examples of all splits, in the competition's own record. Raises UserError.
     report(examples) -> JSON document on the data; render(document) -> the same as Markdown.
     encode(examples, settings) -> Prepared.
-    build(settings, vocabulary) -> keras.Model, a dict of inputs to a dict of outputs.
+    ceiling(examples, prepared, settings) -> what a perfect model could reach under these settings, by split: figures of
+        `score` and, under `lost`, how many gold items are out of reach and why. None: everything is within reach.
+    build(settings, vocabulary, labels) -> keras.Model, a dict of inputs to a dict of outputs.
     loss(settings) -> (targets, outputs, sample_weight) -> scalar.
-    score(outputs, split, settings) -> the official measure and its slices; outputs are those of the network or of a
-        baseline, arrays by name with the split's rows.
-    tables(outputs, split, settings) -> file name -> list of rows (dicts), written as CSV beside the metrics.
-    baselines(train, valid, settings) -> name -> outputs of trivial baselines on valid.
-    write(folder, outputs, split, settings) -> path of the submission file, written into folder.
+    feed(split, settings, labels) -> Feed: batches for the network and the loss.
+    infer(network, split, settings, labels, label=None) -> outputs: answers by name, row by row. label: text of a
+        progress bar; None: no bar.
+    score(outputs, split, settings, labels) -> the official measure (floats at top level) and its slices; outputs are
+        those of the network or of a baseline.
+    tables(outputs, split, settings, labels) -> file name -> list of rows (dicts), written as CSV beside the metrics:
+        at least one file in each of pr_curve/ (threshold, recall, precision, f1) and confusion/ (gold, predicted).
+    baselines(train, valid, settings, labels) -> name -> outputs of trivial baselines on valid.
+    write(folder, outputs, split, settings, labels) -> path of the submission file, written into folder.
     check(file, raw) -> number of rows. Raises UserError naming what is wrong with a submission.
     """
 
     name: str
     settings: type[Any]
-    length_field: str
-    targets: tuple[str, ...]
-    select_by: str
+    figures: tuple[str, ...]
     read: Callable[[Path, Any], Any]
     report: Callable[[Any], dict[str, Any]]
     render: Callable[[dict[str, Any]], str]
     encode: Callable[[Any, Any], Prepared]
-    build: Callable[[Any, Vocabulary], Any]
+    ceiling: Callable[[Any, Prepared, Any], dict[str, Any]] | None
+    build: Callable[[Any, Vocabulary, Labels], Any]
     loss: Callable[[Any], Any]
-    score: Callable[[Outputs, Split, Any], dict[str, Any]]
-    tables: Callable[[Outputs, Split, Any], dict[str, list[dict[str, Any]]]]
-    baselines: Callable[[Split, Split, Any], dict[str, Outputs]]
-    write: Callable[[Path, Outputs, Split, Any], Path]
+    feed: Callable[[Split, Any, Labels], Feed]
+    infer: Callable[..., Outputs]
+    score: Callable[[Outputs, Split, Any, Labels], dict[str, Any]]
+    tables: Callable[[Outputs, Split, Any, Labels], dict[str, list[dict[str, Any]]]]
+    baselines: Callable[[Split, Split, Any, Labels], dict[str, Outputs]]
+    write: Callable[[Path, Outputs, Split, Any, Labels], Path]
     check: Callable[[Path, Path], int]
+
+    @property
+    def select_by(self) -> str:
+        """The figure by which the best epoch is chosen."""
+        return self.figures[0]
 
 
 def load_task(name: str) -> Task:

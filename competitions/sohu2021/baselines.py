@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.variants import VARIANTS
 from shared.arrays import Split
+from shared.task import Labels
 
 NUM_HASHES = 1 << 18
 PAIRS_AT_ONCE = 256  # at 10,000 characters a text some 8 million n-grams, 64 MB, at a time
@@ -46,7 +47,7 @@ class Pairs:
         return len(self.source)
 
 
-def baselines(train: Split, valid: Split, settings: Settings) -> dict[str, dict[str, np.ndarray]]:
+def baselines(train: Split, valid: Split, settings: Settings, labels: Labels) -> dict[str, dict[str, np.ndarray]]:
     """Returns for each baseline, by name, its outputs on `valid`: `probability` of label 1, (rows,) float64."""
     seed, max_train_rows = settings.train.seed, settings.evaluate.baseline_rows
     regression = tfidf_logistic_regression(Pairs.of(train), Pairs.of(valid), seed, max_train_rows)

@@ -8,10 +8,13 @@ from competitions.sohu2021.data import Example, RawData
 from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.variants import VARIANTS
 from shared.arrays import Ragged, Split
-from shared.task import Prepared
+from shared.task import Labels, Prepared
 from shared.text.pairs import pack_pairs
 from shared.text.tokenizer import Tokenizer
 from shared.text.vocabulary import vocabulary_for
+from shared.training.feed import FieldFeed
+
+LENGTH_FIELD = "token_ids"
 
 
 def encode(raw: RawData, settings: Settings) -> Prepared:
@@ -52,3 +55,8 @@ def encode_split(examples: Sequence[Example], tokenizer: Tokenizer, max_length: 
             "target": Ragged.of_texts(targets),
         }
     )
+
+
+def feed(split: Split, settings: Settings, labels: Labels) -> FieldFeed:
+    """Returns what training draws from: all rows as they are."""
+    return FieldFeed(split, LENGTH_FIELD, inputs=("token_ids", "segment_ids", "variant"), targets=("label",))

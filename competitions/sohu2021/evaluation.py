@@ -10,7 +10,7 @@ from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.variants import VARIANTS
 from shared.arrays import Split
 from shared.scoring.binary_f1 import binary_counts
-from shared.task import Outputs
+from shared.task import Labels, Outputs
 
 KINDS = ("a", "b")
 
@@ -29,7 +29,7 @@ def labels(outputs: Outputs, split: Split, settings: Settings) -> np.ndarray:
     return (probability(outputs) >= thresholds[split.dense("variant")]).astype(np.int64)
 
 
-def score(outputs: Outputs, split: Split, settings: Settings) -> dict[str, Any]:
+def score(outputs: Outputs, split: Split, settings: Settings, label_schema: Labels) -> dict[str, Any]:
     """Returns the official score at the thresholds of the settings, and what the best thresholds would give.
 
     `best_threshold` is found on these very rows, so its F1 is an upper bound, not an estimate.
@@ -57,20 +57,15 @@ def best_threshold(gold: np.ndarray, probabilities: np.ndarray) -> tuple[float, 
     return float(thresholds[best]), float(scores[best])
 
 
-def tables(outputs: Outputs, split: Split, settings: Settings) -> dict[str, list[dict[str, Any]]]:
-    """Returns the rows of `valid_predictions.csv` and, for each class, of `pr_curve/a.csv` and `confusion/a.csv`."""
+def tables(outputs: Outputs, split: Split, settings: Settings, label_schema: Labels) -> dict[str, list[dict[str, Any]]]:
+    """Returns for each class the rows of `pr_curve/a.csv` and `confusion/a.csv`."""
     predicted, files = labels(outputs, split, settings), {}
     for kind in KINDS:
         rows = _rows(split, kind)
         answers = zip(split.dense("label")[rows].tolist(), predicted[rows].tolist(), strict=True)
         files[f"pr_curve/{kind}.csv"] = pr_curve(split.dense("label")[rows], probability(outputs)[rows])
         files[f"confusion/{kind}.csv"] = [{"gold": gold, "predicted": answer} for gold, answer in answers]
-    return files | {
-        "valid_predictions.csv": [
-            {"id": example_id, "label": int(label), "probability": round(float(p), 6)}
-            for example_id, label, p in zip(split.ragged("id").texts(), predicted, probability(outputs), strict=True)
-        ],
-    }
+    return files
 
 
 def pr_curve(gold: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
@@ -88,7 +83,7 @@ def pr_curve(gold: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]
     return points
 
 
-def write_submission(folder: Path, outputs: Outputs, split: Split, settings: Settings) -> Path:
+def write_submission(folder: Path, outputs: Outputs, split: Split, settings: Settings, label_schema: Labels) -> Path:
     """Writes `submission.csv` and, for ensembles, `probabilities.csv` into folder; returns the former's path."""
     ids = split.ragged("id").texts()
     path = folder / "submission.csv"

@@ -6,17 +6,21 @@ Reference: Su Jianlin, https://kexue.fm/archives/8337. Where this differs: `exac
 import keras
 from keras import ops
 
+from competitions.sohu2021.encoding import LENGTH_FIELD
 from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.variants import VARIANTS
+from shared.arrays import Split
 from shared.backbones.settings import build_backbone
 from shared.layers.exact_match_embedding import ExactMatchEmbedding
 from shared.layers.masked_mean_pooling import MaskedMeanPooling
+from shared.task import Labels, Outputs
 from shared.text.vocabulary import Vocabulary
+from shared.training.predict import predict_rows
 
 CLASSES = 2
 
 
-def build(settings: Settings, vocabulary: Vocabulary) -> keras.Model:
+def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.Model:
     """Returns the network, initialised from scratch with train.seed.
 
     Inputs: token_ids, segment_ids: (batch, length) int32, 0 where padded; variant: (batch,) int32, 0 to 5.
@@ -66,3 +70,8 @@ def loss(settings: Settings):
         return ops.sum(losses * sample_weight) / ops.maximum(ops.sum(sample_weight), 1.0)
 
     return cross_entropy
+
+
+def infer(network: keras.Model, split: Split, settings: Settings, labels: Labels, label: str | None = None) -> Outputs:
+    """Returns the network's outputs for all rows: logits (rows, 2) float32. label: text of a progress bar."""
+    return predict_rows(network, split, LENGTH_FIELD, settings, label)

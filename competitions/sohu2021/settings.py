@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from shared.backbones.settings import BackboneSettings
 from shared.settings import Section
 from shared.text.settings import TextSettings
-from shared.training.settings import HardwareSettings, TrainSettings
+from shared.training import settings as training
 
 
 class DataSettings(Section):
@@ -33,6 +33,12 @@ class ModelSettings(Section):
     exact_match: bool = Field(True, description="embed for each token how long a run of it the other text also has")
 
 
+class TrainSettings(training.TrainSettings):
+    """How weights are learned."""
+
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over both labels")
+
+
 class EvaluateSettings(Section):
     """What the scores are compared with."""
 
@@ -53,7 +59,7 @@ class Settings(Section):
     text: TextSettings
     model: ModelSettings
     train: TrainSettings
-    hardware: HardwareSettings
+    hardware: training.HardwareSettings
     evaluate: EvaluateSettings
     predict: PredictSettings
 

@@ -13,7 +13,6 @@ from shared.faults import Faults
 from shared.files import read_text, write_text
 
 HEADER = "id,label"
-SCORED_HEADER = "id,label,probability"  # what the stage `evaluate` writes for the validation rows
 
 
 def write(path: Path, ids: Iterable[str], labels: Iterable[int]) -> None:
@@ -32,13 +31,12 @@ def write(path: Path, ids: Iterable[str], labels: Iterable[int]) -> None:
 def read_predictions(path: Path, expected_ids: Collection[str] | None = None) -> dict[str, int]:
     """Returns the label of each id, in the order of the file.
 
-    Accepts a submission, and the file of the stage `evaluate` with its third column `probability`, which is checked but
-    not used. With two columns the header is optional; a byte order mark and CRLF are accepted; blank lines, blanks
-    beside the commas and quotes are not.
+    The header is optional; a byte order mark and CRLF are accepted. Blank lines, blanks beside the commas and quotes
+    are not.
 
     Raises: UserError that names every kind of fault found, also ids missing from and unknown to `expected_ids`.
     """
-    return _read(path, expected_ids, allow_probability=True)
+    return _read(path, expected_ids)
 
 
 def check(path: Path, expected_ids: Collection[str]) -> int:
@@ -46,7 +44,7 @@ def check(path: Path, expected_ids: Collection[str]) -> int:
 
     Raises: UserError that names every kind of fault found: with its number, and the first few ids or lines.
     """
-    return len(_read(path, expected_ids, allow_probability=False))
+    return len(_read(path, expected_ids))
 
 
 def check_file(file: Path, raw: Path) -> int:
@@ -55,23 +53,22 @@ def check_file(file: Path, raw: Path) -> int:
     return check(file, [example.id for example in examples])
 
 
-def _read(path: Path, expected_ids: Collection[str] | None, allow_probability: bool) -> dict[str, int]:
+def _read(path: Path, expected_ids: Collection[str] | None) -> dict[str, int]:
     lines = read_text(path).split("\n")
     if not lines[-1]:
         lines.pop()
     lines = [line.removesuffix("\r") for line in lines]
     if not any(lines):
         raise UserError(f"{path}: the file is empty. Expected rows such as ss0_a,1.")
-    scored = allow_probability and lines[0] == SCORED_HEADER
-    first_row = 1 if scored or lines[0] == HEADER else 0
+    first_row = int(lines[0] == HEADER)
     expected = None if expected_ids is None else set(expected_ids)
     faults = Faults()
     labels: dict[str, int] = {}
     first_lines: dict[str, int] = {}
     for number, line in enumerate(lines[first_row:], start=first_row + 1):
         cells = line.split(",")
-        if len(cells) != (3 if scored else 2):
-            faults.add("not of the form " + (SCORED_HEADER if scored else HEADER), f"line {number}: {_short(line)}")
+        if len(cells) != 2:
+            faults.add(f"not of the form {HEADER}", f"line {number}: {_short(line)}")
             continue
         example_id, label = cells[0], cells[1]
         if example_id in first_lines:
@@ -80,8 +77,6 @@ def _read(path: Path, expected_ids: Collection[str] | None, allow_probability: b
         first_lines[example_id] = number
         if label not in ("0", "1"):
             faults.add("labels that are not 0 or 1", f"{_short(label)} at line {number}")
-        if scored and not _is_probability(cells[2]):
-            faults.add("probabilities that are not in 0 to 1", f"{_short(cells[2])} at line {number}")
         if expected is not None and example_id not in expected:
             faults.add("unknown ids", f"{_short(example_id)} at line {number}")
         labels[example_id] = int(label == "1")
@@ -94,13 +89,6 @@ def _read(path: Path, expected_ids: Collection[str] | None, allow_probability: b
         rows = "" if expected_ids is None else f" {len(expected_ids)} rows,"
         raise UserError(f"{path}: {faults}. Expected{rows} each an id and a label, e.g. ss0_a,1.")
     return labels
-
-
-def _is_probability(cell: str) -> bool:
-    try:
-        return 0 <= float(cell) <= 1
-    except ValueError:
-        return False
 
 
 def _short(text: str) -> str:

@@ -1,6 +1,8 @@
 """Plots as SVG text, the same bytes for the same numbers."""
 
 import io
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -9,6 +11,8 @@ matplotlib.use("svg")
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+SHOWN_LABELS, OTHER = 12, "other"  # of a confusion
 
 Rows = Sequence[Mapping[str, str]]
 Files = Mapping[str, Rows]  # rows of each file by its name, e.g. one file a class
@@ -48,18 +52,19 @@ def precision_recall(files: Files) -> str:
 
 
 def confusion(files: Files) -> str:
-    """Counts of gold against predicted labels, one square for each class."""
-    figure = Figure(figsize=(2.4 * len(files) + 0.4, 2.6), layout="constrained")
+    """Counts of gold against predicted labels, one square for each class; rare labels are put together."""
+    size = 2.6 if all(len({row["gold"] for row in rows}) < 5 for rows in files.values()) else 6.0
+    figure = Figure(figsize=((size - 0.2) * len(files) + 0.4, size), layout="constrained")
     for axes, (name, chosen) in zip(figure.subplots(1, len(files), squeeze=False)[0], files.items(), strict=True):
-        labels = sorted({row["gold"] for row in chosen} | {row["predicted"] for row in chosen})
-        counts = [[sum(r["gold"] == g and r["predicted"] == p for r in chosen) for p in labels] for g in labels]
+        pairs, labels = _most_frequent([(row["gold"], row["predicted"]) for row in chosen])
+        counts = [[pairs[g, p] for p in labels] for g in labels]
         axes.imshow(counts, cmap="Blues")
         darkest = max(map(max, counts))
         for y, line in enumerate(counts):
             for x, count in enumerate(line):
                 axes.text(x, y, str(count), ha="center", va="center", color="w" if count > 0.65 * darkest else "k")
         axes.set(title=f"class {name}", xlabel="predicted", ylabel="gold")
-        axes.set_xticks(range(len(labels)), labels)
+        axes.set_xticks(range(len(labels)), labels, rotation=90 if max(map(len, labels)) > 3 else 0)
         axes.set_yticks(range(len(labels)), labels)
     return _svg(figure)
 
@@ -69,6 +74,15 @@ FIGURES = {  # file or folder in results/<name>/ -> caption, plot
     "pr_curve": ("Precision and recall over the thresholds", precision_recall),
     "confusion": ("Confusion at the thresholds in force", confusion),
 }
+
+
+def _most_frequent(pairs: Sequence[tuple[str, str]]) -> tuple[Counter, list[str]]:
+    """Returns how often each pair of labels occurs, and the labels; beyond SHOWN_LABELS they are called `other`."""
+    frequency = Counter(label for pair in pairs for label in pair)
+    kept = set(sorted(frequency, key=lambda label: (-frequency[label], label))[:SHOWN_LABELS])
+    named = [tuple(label if label in kept else OTHER for label in pair) for pair in pairs]
+    labels = sorted(kept) + ([OTHER] if len(kept) < len(frequency) else [])
+    return Counter(named), labels
 
 
 def _handles(*axes):
@@ -82,6 +96,7 @@ def _handles(*axes):
 
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "baseline-kit", "svg.fonttype": "none"}):
+    with matplotlib.rc_context({"svg.hashsalt": "baseline-kit", "svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the text stays text; the browser has the font
         figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]

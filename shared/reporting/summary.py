@@ -2,13 +2,17 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from shared.errors import UserError
 from shared.files import read_json, read_text
 from shared.folders import Folders
+
+OVERVIEW = ["competition", "figure", "model", "best trivial baseline", "label ceiling", "submission"]
+SHOWN_SLICES = 12  # of each table, on the terminal and in Markdown
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Summary:
     metrics: dict[str, Any]
     curves: dict[Path, list[dict[str, str]]]
     data_report: str
+    ceiling: dict[str, dict[str, Any]]
     manifest: dict[str, Any]
 
     @classmethod
@@ -61,6 +66,7 @@ class Summary:
             read_json(folders.results / "metrics.json"),
             {path: _rows(path) for path in sorted(folders.results.rglob("*.csv"))},
             read_text(folders.results / "data_report.md"),
+            read_json(folders.results / "data_report.json").get("ceiling", {}),
             read_json(manifest) if manifest.exists() else {},
         )
 
@@ -70,9 +76,13 @@ class Summary:
         chosen = {path: rows for path, rows in self.curves.items() if wanted in (path.parent, path.with_suffix(""))}
         return {path.stem: rows for path, rows in chosen.items() if rows}
 
+    def figures(self) -> list[str]:
+        """Names of the official figures, the one that counts first."""
+        return [key for key, value in self.metrics.items() if isinstance(value, float)]
+
     def scores(self) -> Table:
         """The model beside the trivial baselines: official figures, and F1 at the best threshold if there is one."""
-        columns = [key for key, value in self.metrics.items() if isinstance(value, float)]
+        columns = self.figures()
         rows = {f"model (epoch {self.metrics['best_epoch']})": self.metrics, **self.metrics["baselines"]}
         header = ["", *columns]
         lines = [[name, *(f"{figures[column]:.4f}" for column in columns)] for name, figures in rows.items()]
@@ -82,24 +92,38 @@ class Summary:
                 line.append(f"{figures['best_threshold']['f1']:.4f}")
         return Table("Scores on the validation rows", header, lines)
 
-    def slices(self) -> Table | None:
-        """The official figure by slice, model beside baselines."""
-        names = [key for key, value in self.metrics.items() if isinstance(value, dict) and "n" in value]
-        if not names:
-            return None
-        baselines = self.metrics["baselines"]
-        header = ["slice", "rows", "positive", "precision", "recall", "f1", *(f"f1 {name}" for name in baselines)]
-        rows = [
-            [
-                name,
-                str(part["n"]),
-                str(part["positives"]),
-                *(f"{part[figure]:.4f}" for figure in ("precision", "recall", "f1")),
-                *(f"{figures[name]['f1']:.4f}" for figures in baselines.values()),
-            ]
-            for name, part in ((name, self.metrics[name]) for name in names)
+    def slices(self) -> list[Table]:
+        """The official figures by slice, model beside baselines: a table for each way of slicing."""
+        found = {"": self.metrics} | {key: value for key, value in self.metrics.items() if key.startswith("by_")}
+        tables = [self._slices(key, {n: p for n, p in group.items() if _is_slice(p)}) for key, group in found.items()]
+        return [table for table in tables if table.rows]
+
+    def _slices(self, key: str, parts: dict[str, dict[str, Any]]) -> Table:
+        figures = list(dict.fromkeys(f for part in parts.values() for f, v in part.items() if isinstance(v, float)))
+        counts = [c for c in ("n", "positives") if any(c in part for part in parts.values())]
+        count = figures[0] if figures else ""
+        header = ["slice", *("rows" if c == "n" else c for c in counts), *figures]
+        rows = []
+        for name, part in parts.items():
+            others = [(b[key] if key else b).get(name, {}).get(count, 0.0) for b in self.metrics["baselines"].values()]
+            numbers = [*(part.get(f, 0.0) for f in figures), *others]
+            rows.append([name, *(str(part.get(c, 0)) for c in counts), *(f"{number:.4f}" for number in numbers)])
+        header += [f"{count} {baseline}" for baseline in self.metrics["baselines"]]
+        return Table(f"Slices {key.replace('_', ' ')}".strip(), header, rows)
+
+    def overview(self) -> list[str]:
+        """One row of the table over all competitions: see OVERVIEW."""
+        figure = self.figures()[0]
+        best = max(self.metrics["baselines"], key=lambda name: self.metrics["baselines"][name][figure])
+        ceiling = f"{self.ceiling['valid'][figure]:.4f}" if self.ceiling else "-"
+        return [
+            self.name,
+            figure,
+            f"{self.metrics[figure]:.4f}",
+            f"{self.metrics['baselines'][best][figure]:.4f} ({best})",
+            ceiling,
+            f"{self.manifest['rows']} rows" if self.manifest else "-",
         ]
-        return Table("Slices", header, rows)
 
     def submission(self) -> str:
         """One line on the submission."""
@@ -111,10 +135,23 @@ class Summary:
     def markdown(self) -> str:
         """Returns the section of this competition."""
         parts = [f"## {self.name}", "", self.scores().markdown(), ""]
-        slices = self.slices()
-        if slices:
-            parts += [slices.markdown(), ""]
+        for table in self.slices():
+            shown = replace(table, rows=table.rows[:SHOWN_SLICES])
+            parts += [shown.markdown(), *_more(len(table.rows) - SHOWN_SLICES), ""]
         return "\n".join([*parts, f"Submission: {self.submission()}", ""])
+
+
+def overview(summaries: Sequence[Summary]) -> Table:
+    """Returns one table over all competitions, on their validation rows."""
+    return Table("All competitions", OVERVIEW, [summary.overview() for summary in summaries])
+
+
+def _is_slice(value: Any) -> bool:
+    return isinstance(value, dict) and "n" in value
+
+
+def _more(number: int) -> list[str]:
+    return ["", f"and {number} more: see the page."] if number > 0 else []
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -11,12 +11,12 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from shared.arrays import Split
 from shared.errors import UserError
 from shared.optim.adamw import AdamW, exclude_from_decay
 from shared.optim.schedule import WarmupLinearDecay
-from shared.training.batches import Batch, collate, padded_share, training_batches
+from shared.training.batches import Batch, padded_share, training_batches
 from shared.training.checkpoint import assign, load_state, save_state, values
+from shared.training.feed import Feed
 from shared.training.learner import Learner, Loss
 from shared.training.settings import TrainSettings
 
@@ -34,11 +34,9 @@ class Progress:
 def fit(
     network: keras.Model,
     loss: Loss,
-    train: Split,
+    feed: Feed,
     settings: TrainSettings,
     *,
-    length_field: str,
-    targets: Sequence[str],
     validate: Callable[[], dict[str, float]],
     select_by: str,
     jit: bool,
@@ -51,12 +49,12 @@ def fit(
     its figures wins, the earlier one on a tie. With `checkpoints`, the state is written there after every epoch and a
     run that finds one goes on behind it, to the same result as an unbroken run.
 
-    Args: network: dict of inputs to dict of outputs. loss: see Learner. train: fields named as the inputs and targets.
-        length_field: ragged field that decides a row's bucket. jit: compile with XLA. show: progress bars.
+    Args: network: dict of inputs to dict of outputs. loss: see Learner. feed: where batches come from. jit: compile
+        with XLA. show: progress bars.
     Returns: Progress with one history row an epoch: epoch, loss, learning_rate and the figures of validate().
     Raises: UserError if the loss is not finite or there are no rows.
     """
-    lengths = train.ragged(length_field).lengths
+    lengths = feed.lengths
     if not len(lengths):
         raise UserError("no training rows. See the data report of the prepare stage.")
     total_steps = settings.epochs * math.ceil(len(lengths) / settings.batch_size)
@@ -79,7 +77,8 @@ def fit(
         rng = np.random.default_rng([settings.seed, progress.epoch])
         batches = training_batches(lengths, settings.batch_size, settings.bucket_lengths, rng)
         started = time.perf_counter()
-        mean_loss = train_epoch(learner, train, targets, batches, f"epoch {progress.epoch}/{settings.epochs}", show)
+        seed = [settings.seed, progress.epoch]
+        mean_loss = train_epoch(learner, feed, batches, seed, f"epoch {progress.epoch}/{settings.epochs}", show)
         seconds = time.perf_counter() - started
         with averaged_weights(network, optimizer):
             figures = validate()
@@ -122,26 +121,25 @@ def _schedule(settings: TrainSettings, total_steps: int) -> WarmupLinearDecay:
 
 
 def train_epoch(
-    learner: Learner, split: Split, targets: Sequence[str], batches: Sequence[Batch], label: str, show: bool
+    learner: Learner, feed: Feed, batches: Sequence[Batch], seed: Sequence[int], label: str, show: bool
 ) -> float:
-    """Takes one step for each batch and returns the mean loss over rows.
+    """Takes one step for each batch and returns the mean loss over rows; what a feed draws depends on seed and step.
 
     A short batch is filled up with rows of weight 0, so that there is one shape a width. The bar counts rows, with
     their rate, the time left and the running loss; where standard error is no terminal, there is none.
 
     Raises: UserError as soon as the loss is not finite.
     """
-    names = [tensor.name for tensor in learner.network.inputs]
     batch_size = max(len(rows) for rows, _ in batches)
     total, done = 0.0, 0
     with tqdm(
         total=sum(len(rows) for rows, _ in batches), desc=label, unit="row", disable=None if show else True, leave=False
     ) as bar:
-        for rows, width in batches:
-            filled = (np.resize(rows, batch_size), width)
+        for step, (rows, width) in enumerate(batches):
+            rng = np.random.default_rng([*seed, step])
+            inputs, targets = feed.batch(np.resize(rows, batch_size), width, rng)
             weight = (np.arange(batch_size) < len(rows)).astype(np.float32)
-            inputs, wanted = collate(split, names, filled), collate(split, targets, filled)
-            loss = float(learner.train_on_batch(inputs, wanted, weight))
+            loss = float(learner.train_on_batch(inputs, targets, weight))
             if not math.isfinite(loss):
                 raise UserError(
                     f"{label}: the loss is {loss} after {done} rows. Lower train.learning_rate, set train.clip_norm, "

@@ -8,7 +8,7 @@ import keras
 
 from shared.errors import UserError
 from shared.files import new_folder, read_json, write_json
-from shared.prepared import load_vocabulary
+from shared.prepared import load_labels, load_vocabulary
 from shared.settings import VERSION, Section, settings_from_dict
 from shared.task import Task
 from shared.text.vocabulary import Vocabulary
@@ -55,18 +55,23 @@ def load_model(folder: Path, task: Task) -> TrainedModel:
     """
     settings = saved_settings(folder, task)
     vocabulary = Vocabulary.load(folder / VOCABULARY)
-    network = task.build(settings, vocabulary)
+    labels = read_json(folder / LABELS)
+    network = task.build(settings, vocabulary, labels)
     load_weights(network, folder / WEIGHTS)
-    return TrainedModel(network, settings, vocabulary, read_json(folder / LABELS), read_json(folder / PROVENANCE))
+    return TrainedModel(network, settings, vocabulary, labels, read_json(folder / PROVENANCE))
 
 
-def require_same_vocabulary(model: TrainedModel, prepared: Path) -> None:
-    """Raises: UserError if the arrays below `prepared` are encoded with other tokens than the model was trained on."""
-    if model.vocabulary.tokens != load_vocabulary(prepared).tokens:
-        raise UserError(
-            f"{prepared}: encoded with another vocabulary than the model's: their ids mean other tokens. "
-            "Run the train stage again, or prepare with the data and `text` settings the model was trained on."
-        )
+def require_same_encoding(model: TrainedModel, prepared: Path) -> None:
+    """Raises: UserError if the arrays below `prepared` were made with other tokens or labels than the model's."""
+    for what, same in (
+        ("vocabulary: their ids mean other tokens", model.vocabulary.tokens == load_vocabulary(prepared).tokens),
+        ("label schema: their labels mean other things", model.labels == load_labels(prepared)),
+    ):
+        if not same:
+            raise UserError(
+                f"{prepared}: encoded with another {what} than the model's. Run the train stage again, or prepare with "
+                "the data and the `data` and `text` settings the model was trained on."
+            )
 
 
 def saved_settings(folder: Path, task: Task) -> Any:

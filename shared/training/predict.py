@@ -1,6 +1,6 @@
 """Batched prediction in the rows' own order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -8,34 +8,45 @@ import numpy as np
 from tqdm import tqdm
 
 from shared.arrays import Split
-from shared.task import Task
 from shared.training.batches import collate, prediction_batches
 
 
 def predict_batches(
-    network: keras.Model, split: Split, task: Task, settings: Any, label: str | None = None
+    network: keras.Model,
+    lengths: np.ndarray,
+    inputs_of: Callable[[np.ndarray, int], dict[str, Any]],
+    settings: Any,
+    label: str | None = None,
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Yields (row numbers, outputs of these rows) by rising length; each row once.
+    """Yields (unit numbers, outputs of these units) by rising length; each unit once.
 
-    Args: network: dict of inputs to dict of outputs; its inputs name the fields. task: names the field that decides the
-        width. settings: the competition's, for buckets and batch size. label: text of a progress bar; None: no bar.
+    Args: network: dict of inputs to dict of outputs. lengths: (units,) int, in tokens. inputs_of: (unit numbers, width)
+        -> inputs by name. settings: the competition's, for buckets and batch size. label: text of a progress bar; None:
+        no bar.
     """
-    lengths = split.ragged(task.length_field).lengths
     batches = prediction_batches(lengths, settings.hardware.predict_batch_size, settings.train.bucket_lengths)
-    names = [tensor.name for tensor in network.inputs]
     with tqdm(total=len(lengths), desc=label, unit="row", disable=None if label else True, leave=False) as bar:
-        for rows, width in batches:
-            outputs = network.predict_on_batch(collate(split, names, (rows, width)))
-            yield rows, {name: np.asarray(value) for name, value in outputs.items()}
-            bar.update(len(rows))
+        for units, width in batches:
+            outputs = network.predict_on_batch(inputs_of(units, width))
+            yield units, {name: np.asarray(value) for name, value in outputs.items()}
+            bar.update(len(units))
 
 
 def predict_rows(
-    network: keras.Model, split: Split, task: Task, settings: Any, label: str | None = None
+    network: keras.Model, split: Split, length_field: str, settings: Any, label: str | None = None
 ) -> dict[str, np.ndarray]:
-    """Returns outputs of fixed size, (rows, ...), in the split's order. Arguments as `predict_batches`."""
+    """Returns outputs of fixed size, (rows, ...), in the split's order, for a network whose inputs are fields.
+
+    Args: length_field: the ragged field that decides the width; the rest as `predict_batches`.
+    """
+    lengths = split.ragged(length_field).lengths
+    names = [tensor.name for tensor in network.inputs]
+
+    def inputs_of(rows: np.ndarray, width: int) -> dict[str, np.ndarray]:
+        return collate(split, names, (rows, width))
+
     result: dict[str, np.ndarray] = {}
-    for rows, outputs in predict_batches(network, split, task, settings, label):
+    for rows, outputs in predict_batches(network, lengths, inputs_of, settings, label):
         for name, value in outputs.items():
             result.setdefault(name, np.zeros((split.rows, *value.shape[1:]), value.dtype))[rows] = value
     return result

@@ -22,7 +22,6 @@ class TrainSettings(Section):
     weight_decay: float = Field(0.01, ge=0, description="decoupled; biases and normalizations are left alone")
     clip_norm: float = Field(1.0, ge=0, description="largest global gradient norm; 0: no clipping")
     ema_momentum: float = Field(0.99, ge=0, lt=1, description="of the bias-corrected weight average; 0 switches it off")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
 
     @model_validator(mode="after")
     def _buckets_rise(self):

@@ -94,7 +94,7 @@ def test_git_keeps_the_small_results_and_none_of_the_large_ones(first_run):
     assert {f"results/{NAME}/metrics.json", f"results/{NAME}/history.csv", "reports/report.md", "dvc.lock"} <= set(
         tracked
     )
-    heavy = ("models/", "submissions/", "data/prepared/", "checkpoints/", f"results/{NAME}/valid_predictions.csv")
+    heavy = ("models/", "submissions/", "data/prepared/", "checkpoints/", f"results/{NAME}/valid/")
     assert [name for name in tracked if name.startswith(heavy)] == []
     assert [name for name in tracked if name.endswith((".gitignore", ".pyc"))] == [
         name for name in tracked if name.endswith(".gitignore")
@@ -131,7 +131,11 @@ def test_what_only_evaluation_reads_trains_nothing(checkout):
         ("min_count: 1", "min_count: 2", ["prepare"]),
         ("epochs: 2", "epochs: 3", ["train"]),
         ("condition_dim: 4", "condition_dim: 5", ["train"]),
-        ("threshold_a: 0.5", "threshold_a: 0.6", ["train", "evaluate", "predict"]),  # the best epoch depends on it
+        (
+            "threshold_a: 0.5",
+            "threshold_a: 0.6",
+            ["prepare", "train", "evaluate", "predict"],
+        ),  # the best epoch, the ceiling
     ],
 )
 def test_each_stage_reads_just_its_sections(checkout, old, new, stages):

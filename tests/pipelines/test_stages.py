@@ -26,20 +26,20 @@ assert report.main([]) == 0
 # After a whole run: the training again, ended from outside after its first epoch, then started anew.
 INTERRUPTED = """
 from pathlib import Path
-from shared.training import predict as prediction
+from competitions.sohu2021 import model
 Path("models").rename("models_unbroken")
 Path("results/sohu2021/history.csv").unlink()
-original, calls = prediction.predict_rows, []
+original, calls = model.infer, []
 def interrupted(*arguments, **options):
     calls.append(1)
     if len(calls) == 2:
         raise KeyboardInterrupt
     return original(*arguments, **options)
-prediction.predict_rows = interrupted
+model.infer = interrupted
 assert train.main(["sohu2021"]) == 130
 assert len(list(Path("checkpoints/sohu2021").glob("*/*.safetensors"))) == 1
 assert not Path("models/sohu2021").exists()
-prediction.predict_rows = original
+model.infer = original
 assert train.main(["sohu2021"]) == 0
 assert len(calls) == 2
 assert not list(Path("checkpoints").rglob("*.safetensors"))
@@ -95,7 +95,8 @@ def test_every_stage_leaves_its_files(done):
         *(f"models/{NAME}/{file}.json" for file in ("labels", "provenance", "settings")),
         *(f"models/{NAME}/{file}" for file in ("vocab.txt", "weights.safetensors")),
         *(f"results/{NAME}/data_report.{ending}" for ending in ("json", "md")),
-        *(f"results/{NAME}/{file}.csv" for file in ("history", "valid_predictions")),
+        f"results/{NAME}/history.csv",
+        *(f"results/{NAME}/valid/{file}.csv" for file in ("probabilities", "submission")),
         *(f"results/{NAME}/{file}/{kind}.csv" for file in ("confusion", "pr_curve") for kind in "ab"),
         f"results/{NAME}/metrics.json",
         *(f"submissions/{NAME}/{file}" for file in ("manifest.json", "probabilities.csv", "submission.csv")),
@@ -165,10 +166,9 @@ def test_the_model_folder_needs_nothing_else(copy):
     from competitions.sohu2021.task import task
     from shared.arrays import Split
     from shared.training.model_folder import load_model
-    from shared.training.predict import predict_rows
 
     valid = Split.load(shutil.move(copy / "data" / "prepared" / NAME / "valid.safetensors", copy.parent))
-    with (copy / "results" / NAME / "valid_predictions.csv").open(encoding="utf-8") as file:
+    with (copy / "results" / NAME / "valid" / "probabilities.csv").open(encoding="utf-8") as file:
         want = [float(row["probability"]) for row in csv.DictReader(file)]
     shutil.move(copy / "models" / NAME, copy.parent / "moved")
     shutil.rmtree(copy)
@@ -176,7 +176,7 @@ def test_the_model_folder_needs_nothing_else(copy):
     changed = model.settings.model_copy(
         update={"hardware": model.settings.hardware.model_copy(update={"predict_batch_size": 7})}
     )
-    logits = predict_rows(model.network, valid, task, changed)["logits"]
+    logits = task.infer(model.network, valid, changed, model.labels)["logits"]
     probability = 1 / (1 + pytest.importorskip("numpy").exp(logits[:, 0] - logits[:, 1]))
     assert probability.tolist() == pytest.approx(want, abs=1e-5)
     assert model.labels["labels"] == ["0", "1"]
@@ -279,7 +279,7 @@ def test_a_call_without_sense_ends_with_2(stage, capsys):
     ("stage", "arguments"),
     [
         ("prepare", [NAME]),
-        ("score", [NAME, "--gold", RAW, "--pred", f"results/{NAME}/valid_predictions.csv"]),
+        ("score", [NAME, "--gold", RAW, "--pred", f"results/{NAME}/valid/submission.csv"]),
         ("check", [NAME, f"submissions/{NAME}/submission.csv"]),
         ("report", []),
         ("schema", []),
@@ -297,7 +297,7 @@ def test_stages_that_do_not_compute_start_without_a_backend(copy, stage, argumen
 def test_the_score_of_the_saved_predictions_is_that_of_the_metrics(copy):
     scored = json.loads(
         finish(
-            start(copy, "-m", "pipelines.score", NAME, "--gold", RAW, "--pred", f"results/{NAME}/valid_predictions.csv")
+            start(copy, "-m", "pipelines.score", NAME, "--gold", RAW, "--pred", f"results/{NAME}/valid/submission.csv")
         )
     )
     metrics = read_json(copy / "results" / NAME / "metrics.json")

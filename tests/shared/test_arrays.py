@@ -161,3 +161,11 @@ def test_a_file_of_another_version_is_refused(tmp_path):
     text = fault(tmp_path, file_with(version=VERSION - 1, rows=2, fields=["a"]))
     assert f"version {VERSION - 1}, this kit reads" in text
     assert text.endswith("Run the prepare stage again.")
+
+
+def test_rows_are_taken_in_the_order_asked_for():
+    split = Split({"a": Ragged.of([[1], [2, 3], []], np.uint8), "b": np.array([[1, 2], [3, 4], [5, 6]])})
+    taken = split.take(np.array([2, 1, 1]))
+    assert [row.tolist() for row in map(taken.ragged("a").__getitem__, range(3))] == [[], [2, 3], [2, 3]]
+    assert taken.ragged("a").values.dtype == np.uint8
+    assert taken.dense("b").tolist() == [[5, 6], [3, 4], [3, 4]]

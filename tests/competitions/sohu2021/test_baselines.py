@@ -40,14 +40,14 @@ def examples(rng) -> list[Example]:
 
 
 def test_surface_similarity_is_learnt(examples):
-    outputs = baselines(split(examples[:80]), split(examples[80:]), settings())
+    outputs = baselines(split(examples[:80]), split(examples[80:]), settings(), {})
     probability = outputs["tfidf_logistic_regression"]["probability"]
     assert probability.shape == (40,)
     assert ((probability > 0.5) == np.array([row.label for row in examples[80:]])).all()
 
 
 def test_always_positive_is_certain(examples):
-    outputs = baselines(split(examples[:80]), split(examples[80:]), settings())
+    outputs = baselines(split(examples[:80]), split(examples[80:]), settings(), {})
     assert outputs["always_positive"]["probability"].tolist() == [1.0] * 40
     assert always_positive(np.zeros(0, np.int32)).shape == (0,)
 
@@ -69,7 +69,7 @@ def test_the_chunk_size_does_not_matter(examples, monkeypatch):
 def test_short_equal_and_odd_texts_give_finite_probabilities(examples):
     odd = [("一", "一"), ("。", "\x00"), ("长" * 100_000, "短"), ("😀", "\ue000"), ("  ab", "ab")]
     valid = split([Example(f"ss{n}_a", 0, *pair, 1) for n, pair in enumerate(odd)])
-    probability = baselines(split(examples), valid, settings())["tfidf_logistic_regression"]["probability"]
+    probability = baselines(split(examples), valid, settings(), {})["tfidf_logistic_regression"]["probability"]
     assert np.isfinite(probability).all()
 
 
@@ -81,7 +81,7 @@ def test_one_class_only_gives_its_share(examples):
 def test_the_development_data_gives_the_known_figures(shared_data):
     raw = read(shared_data / "data" / "sohu2021", SETTINGS)
     valid = split(raw.valid)
-    outputs = baselines(split(raw.train), valid, settings(rows=50_000))
+    outputs = baselines(split(raw.train), valid, settings(rows=50_000), {})
 
     def f1(name: str, threshold: float) -> float:
         predicted = outputs[name]["probability"] >= threshold

@@ -46,7 +46,7 @@ def test_a_row_is_positive_from_its_classs_threshold_on():
 
 
 def test_the_score_by_hand():
-    result = score(OUTPUTS, SPLIT, thresholds())
+    result = score(OUTPUTS, SPLIT, thresholds(), {})
     assert result["f1_a"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))
     assert result["f1_b"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 0))
     assert result["f1"] == pytest.approx((0.5 + 0.8) / 2)
@@ -55,7 +55,7 @@ def test_the_score_by_hand():
 
 
 def test_the_best_thresholds_are_found_on_these_rows():
-    best = score(OUTPUTS, SPLIT, thresholds())["best_threshold"]
+    best = score(OUTPUTS, SPLIT, thresholds(), {})["best_threshold"]
     # A: from 0.01 to 0.25 three are positive, two of them right: 0.8. B: up to 0.3 all three: 0.8.
     assert (best["threshold_a"], best["threshold_b"]) == (0.01, 0.01)
     assert best["f1_a"] == pytest.approx(0.8)
@@ -70,7 +70,7 @@ def test_the_best_threshold_equals_a_search_over_all(rng):
 
 def test_a_class_without_rows_scores_0():
     rows = Split({"variant": VARIANT[:2], "label": GOLD[:2], "id": Ragged.of_texts(IDS[:2])})
-    result = score({"probability": PROBABILITY[:2]}, rows, thresholds())
+    result = score({"probability": PROBABILITY[:2]}, rows, thresholds(), {})
     assert result["f1_b"] == 0.0
     assert result["best_threshold"]["f1_b"] == 0.0
 
@@ -84,11 +84,9 @@ def test_the_curve_goes_over_the_thresholds_that_a_row_reaches():
 
 
 def test_the_tables_hold_every_row():
-    made = tables(OUTPUTS, SPLIT, thresholds())
+    made = tables(OUTPUTS, SPLIT, thresholds(), {})
     curves = {"pr_curve/a.csv", "pr_curve/b.csv", "confusion/a.csv", "confusion/b.csv"}
-    assert set(made) == curves | {"valid_predictions.csv"}
-    assert made["valid_predictions.csv"][0] == {"id": "ss0_a", "label": 1, "probability": 0.5}
-    assert [row["id"] for row in made["valid_predictions.csv"]] == IDS
+    assert set(made) == curves
     cells = [(kind, row["gold"], row["predicted"]) for kind in "ab" for row in made[f"confusion/{kind}.csv"]]
     assert sorted(cells) == [
         ("a", 0, 0),
@@ -102,7 +100,7 @@ def test_the_tables_hold_every_row():
 
 
 def test_the_submission_passes_its_own_check(tmp_path):
-    path = write_submission(tmp_path, OUTPUTS, SPLIT, thresholds())
+    path = write_submission(tmp_path, OUTPUTS, SPLIT, thresholds(), {})
     assert check(path, IDS) == 7
     assert path.read_text(encoding="utf-8").splitlines()[:3] == ["id,label", "ss0_a,1", "ss1_a,1"]
     lines = (tmp_path / "probabilities.csv").read_text(encoding="utf-8").splitlines()

@@ -49,7 +49,7 @@ def settings(label_smoothing=0.0, seed=0, **model):
 
 
 def build(**options):
-    return sohu.build(settings(**options), VOCABULARY)
+    return sohu.build(settings(**options), VOCABULARY, {})
 
 
 def inputs(variants=(0, 5), tokens=TOKENS, segments=SEGMENTS):
@@ -232,7 +232,7 @@ def saved(tmp_path_factory):
     """A model folder and the logits of the network that was saved."""
     folder = tmp_path_factory.mktemp("models") / "sohu2021"
     chosen = settings()
-    network = sohu.build(chosen, VOCABULARY)
+    network = sohu.build(chosen, VOCABULARY, {})
     randomize(network)
     save_model(folder, network, task, chosen, VOCABULARY, {"labels": ["0", "1"]}, {"note": "测试"})
     return folder, logits(network)

@@ -130,19 +130,6 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     assert "submission.csv:2: not UTF-8" in fault(tmp_path, "ss0_a,1\n编号,0\n".encode("gb18030"))
 
 
-def test_predictions_with_probabilities_can_be_read_but_not_submitted(tmp_path):
-    path = file(tmp_path, "id,label,probability\nss0_a,1,0.93\nss1_a,0,1e-07\nsl0_b,0,0.5\n")
-    assert read_predictions(path, IDS) == {"ss0_a": 1, "ss1_a": 0, "sl0_b": 0}
-    with pytest.raises(UserError):
-        check(path, IDS)
-
-
-@pytest.mark.parametrize("cell", ["nan", "1.5", "-0.1", "high", ""])
-def test_a_probability_out_of_range_is_named(tmp_path, cell):
-    with pytest.raises(UserError, match=r"probabilities that are not in 0 to 1: 1 \('.*' at line 2\)"):
-        read_predictions(file(tmp_path, f"id,label,probability\nss0_a,1,{cell}\n"))
-
-
 def test_a_header_alone_holds_no_predictions(tmp_path):
     with pytest.raises(UserError, match=r"no row after the header"):
         read_predictions(file(tmp_path, "id,label\n"))

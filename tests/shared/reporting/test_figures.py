@@ -51,3 +51,17 @@ def test_the_confusion_counts_each_pair_by_class():
     one_class = texts(confusion({"a": [{"gold": "1", "predicted": "0"}] * 37}))
     assert one_class.count("37") == 1
     assert "class b" not in one_class
+
+
+def test_rare_labels_of_a_confusion_are_put_together():
+    rows = [{"gold": f"l{i:02}", "predicted": f"l{i:02}"} for i in range(20) for _ in range(20 - i)]
+    svg = confusion({"x": rows})
+    assert ">l11<" in svg
+    assert ">l12<" not in svg
+    assert ">other<" in svg
+    assert ">36<" in svg  # 8 + 7 + ... + 1 rows of the eight rare ones
+
+
+def test_chinese_labels_are_drawn_without_a_warning(recwarn):
+    assert "主演" in confusion({"x": [{"gold": "主演", "predicted": "导演"}]})
+    assert [str(warning.message) for warning in recwarn] == []

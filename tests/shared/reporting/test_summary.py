@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import UserError
-from shared.reporting.summary import Summary, Table
+from shared.reporting.summary import OVERVIEW, SHOWN_SLICES, Summary, Table, overview
 
 SLICE = {"f1": 0.5, "precision": 0.4, "recall": 2 / 3, "positives": 3, "n": 7}
 METRICS = {
@@ -27,6 +27,7 @@ def results(tmp_path, monkeypatch) -> Path:
     folder = Path("results/toy")
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(json.dumps(METRICS), encoding="utf-8")
+    (folder / "data_report.json").write_text('{"ceiling": {"valid": {"f1": 0.98765, "lost": {}}}}', encoding="utf-8")
     (folder / "data_report.md").write_text("# 数据\n", encoding="utf-8")
     (folder / "history.csv").write_text("epoch,loss,f1\n1,0.5,0.25\n", encoding="utf-8")
     return folder
@@ -61,15 +62,35 @@ def test_without_best_thresholds_there_is_no_such_column(results):
 
 
 def test_slices_stand_beside_the_baselines(results):
-    slices = Summary.load("toy").slices()
-    assert slices.header == ["slice", "rows", "positive", "precision", "recall", "f1", "f1 always_positive"]
-    assert slices.rows == [["ss_a", "7", "3", "0.4000", "0.6667", "0.5000", "0.1250"]]
+    (slices,) = Summary.load("toy").slices()
+    assert slices.header == ["slice", "rows", "positives", "f1", "precision", "recall", "f1 always_positive"]
+    assert slices.rows == [["ss_a", "7", "3", "0.5000", "0.4000", "0.6667", "0.1250"]]
 
 
 def test_a_competition_without_slices_has_no_such_table(results):
     summary = change(results, ss_a=None)
-    assert summary.slices() is None
+    assert summary.slices() == []
     assert "precision" not in summary.markdown()
+
+
+def test_each_way_of_slicing_has_its_table_and_the_text_shows_its_first_rows(results):
+    parts = {f"p{number}": {"n": number, "f1": 0.5} for number in range(SHOWN_SLICES + 2)}
+    baselines = {"always_positive": METRICS["baselines"]["always_positive"] | {"by_predicate": {"p1": {"f1": 0.25}}}}
+    summary = change(results, by_predicate=parts, baselines=baselines)
+    table = summary.slices()[1]
+    assert table.title == "Slices by predicate"
+    assert table.rows[:2] == [["p0", "0", "0.5000", "0.0000"], ["p1", "1", "0.5000", "0.2500"]]
+    assert len(table.rows) == SHOWN_SLICES + 2
+    text = summary.markdown()
+    assert f"| p{SHOWN_SLICES - 1} " in text
+    assert f"| p{SHOWN_SLICES} " not in text
+    assert "and 2 more: see the page." in text
+
+
+def test_the_overview_sets_each_model_beside_its_best_baseline_and_its_ceiling(results):
+    table = overview([Summary.load("toy")])
+    assert table.header == OVERVIEW
+    assert table.rows == [["toy", "f1", "0.6123", "0.2500 (always_positive)", "0.9877", "-"]]
 
 
 def test_curves_are_read_by_the_name_of_their_file(results):

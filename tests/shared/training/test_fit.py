@@ -38,10 +38,8 @@ def run(network=None, scores=None, *, checkpoints=None, kill_at=None, seen=None,
     progress = fit(
         network,
         loss,
-        train,
+        toy.feed(train),
         settings,
-        length_field="token_ids",
-        targets=("label",),
         validate=validate,
         select_by="f1",
         jit=toy.JIT,
@@ -170,7 +168,7 @@ def test_filling_rows_of_a_short_batch_do_not_count():
     batches = [(np.arange(8), 16), (np.array([8]), 16)]
     filled, plain = toy.network(), toy.network()
     learner = compile_learner(filled, toy.loss, settings, 2, jit=toy.JIT)
-    train_epoch(learner, data, ["label"], batches, "", show=False)
+    train_epoch(learner, toy.feed(data), batches, [0], "", show=False)
     learner = compile_learner(plain, toy.loss, settings, 2, jit=toy.JIT)
     names = [tensor.name for tensor in plain.inputs]
     for batch in batches:
@@ -227,3 +225,29 @@ def test_without_an_average_the_block_changes_nothing():
 
 def test_progress_starts_before_the_first_epoch():
     assert Progress() == Progress(0, [], 0, float("-inf"))
+
+
+class DrawingFeed:
+    """Draws the targets instead of reading them, and keeps what it drew."""
+
+    def __init__(self, split):
+        self.lengths, self.inner, self.drawn = split.ragged("token_ids").lengths, toy.feed(split), []
+
+    def batch(self, units, width, rng):
+        inputs, targets = self.inner.batch(units, width, rng)
+        self.drawn.append(rng.integers(0, 2, len(units)).tolist())
+        return inputs, targets | {"label": np.array(self.drawn[-1])}
+
+
+def test_what_a_feed_draws_depends_on_seed_epoch_and_step_alone():
+    def draws(seed, epoch):
+        feed, batches = DrawingFeed(toy.split(16)), [(np.arange(8), 16), (np.arange(8, 16), 16)]
+        learner = compile_learner(toy.network(), toy.loss, toy.train_settings(), 2, jit=toy.JIT)
+        train_epoch(learner, feed, batches, [seed, epoch], "", show=False)
+        return feed.drawn
+
+    first = draws(0, 1)
+    assert first == draws(0, 1)
+    assert first[0] != first[1]
+    assert first != draws(0, 2)
+    assert first != draws(1, 1)

@@ -10,13 +10,20 @@ from shared.training.weights import load_weights, save_weights
 from tests.conftest import to_numpy
 from tests.shared.training import toy
 
-TASK = SimpleNamespace(length_field="token_ids")
+LENGTH = "token_ids"
 
 
 def settings(batch_size: int = 4, buckets=(8, 16)) -> SimpleNamespace:
     return SimpleNamespace(
         hardware=SimpleNamespace(predict_batch_size=batch_size), train=SimpleNamespace(bucket_lengths=buckets)
     )
+
+
+def batches(split: Split) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    def inputs_of(rows, width):
+        return {"token_ids": split.ragged("token_ids").padded(rows, width)}
+
+    return list(predict_batches(toy.network(), split.ragged("token_ids").lengths, inputs_of, settings()))
 
 
 def one_by_one(network: keras.Model, split: Split) -> np.ndarray:
@@ -27,7 +34,7 @@ def one_by_one(network: keras.Model, split: Split) -> np.ndarray:
 
 def test_rows_come_back_in_their_own_order():
     network, split = toy.network(), toy.split(11)
-    got = predict_rows(network, split, TASK, settings())
+    got = predict_rows(network, split, LENGTH, settings())
     assert got["logits"].shape == (11, 2)
     np.testing.assert_allclose(got["logits"], one_by_one(network, split), atol=1e-6)
 
@@ -35,22 +42,22 @@ def test_rows_come_back_in_their_own_order():
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_the_batch_size_does_not_matter(batch_size):
     network, split = toy.network(dropout=0.5), toy.split(11)
-    want = predict_rows(network, split, TASK, settings())["logits"]
-    np.testing.assert_allclose(predict_rows(network, split, TASK, settings(batch_size))["logits"], want, atol=1e-5)
+    want = predict_rows(network, split, LENGTH, settings())["logits"]
+    np.testing.assert_allclose(predict_rows(network, split, LENGTH, settings(batch_size))["logits"], want, atol=1e-5)
 
 
 def test_a_loaded_network_predicts_the_same_in_other_batches(tmp_path):
     network, loaded, split = toy.network(seed=0), toy.network(seed=5), toy.split(11)
     save_weights(network, tmp_path / "weights.safetensors")
     load_weights(loaded, tmp_path / "weights.safetensors")
-    want = predict_rows(network, split, TASK, settings(4))["logits"]
-    np.testing.assert_allclose(predict_rows(loaded, split, TASK, settings(7, (12,)))["logits"], want, atol=1e-5)
+    want = predict_rows(network, split, LENGTH, settings(4))["logits"]
+    np.testing.assert_allclose(predict_rows(loaded, split, LENGTH, settings(7, (12,)))["logits"], want, atol=1e-5)
 
 
 def test_batches_rise_in_length_and_hold_each_row_once():
     split = toy.split(11)
     lengths = split.ragged("token_ids").lengths
-    rows = np.concatenate([rows for rows, _ in predict_batches(toy.network(), split, TASK, settings())])
+    rows = np.concatenate([rows for rows, _ in batches(split)])
     assert sorted(rows.tolist()) == list(range(11))
     assert (np.diff(lengths[rows]) >= 0).all()
 
@@ -62,7 +69,7 @@ def test_outputs_of_any_fixed_size_and_type_are_kept():
         "cube": keras.ops.cast(token_ids[:, :1, None], "float32") * np.ones((1, 2, 3), np.float32),
     }
     split = toy.split(5)
-    got = predict_rows(keras.Model({"token_ids": token_ids}, outputs), split, TASK, settings(2))
+    got = predict_rows(keras.Model({"token_ids": token_ids}, outputs), split, LENGTH, settings(2))
     assert got["first"].dtype == np.int32
     assert got["first"].tolist() == [int(tokens[0]) for tokens in split.ragged("token_ids")]
     assert got["cube"].shape == (5, 2, 3)
@@ -72,10 +79,10 @@ def test_a_row_longer_than_every_bucket_is_predicted():
     network = toy.network()
     split = Split({"token_ids": Ragged.of([[1] * 40, [2]], np.uint16)})
     np.testing.assert_allclose(
-        predict_rows(network, split, TASK, settings())["logits"], one_by_one(network, split), atol=1e-6
+        predict_rows(network, split, LENGTH, settings())["logits"], one_by_one(network, split), atol=1e-6
     )
 
 
 def test_no_rows_give_no_batches():
     split = Split({"token_ids": Ragged.of([], np.uint16)})
-    assert list(predict_batches(toy.network(), split, TASK, settings())) == []
+    assert batches(split) == []

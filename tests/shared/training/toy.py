@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from shared.arrays import Ragged, Split
+from shared.training.feed import FieldFeed
 from shared.training.settings import TrainSettings
 
 JIT = keras.backend.backend() != "tensorflow"
@@ -21,6 +22,10 @@ def split(rows: int = 30, seed: int = 0) -> Split:
     label = rng.integers(0, 2, rows)
     tokens = [rng.integers(1, 5, rng.integers(1, 13)) + 4 * one for one in label]
     return Split({"token_ids": Ragged.of(tokens, np.uint16), "label": label.astype(np.int32)})
+
+
+def feed(split: Split) -> FieldFeed:
+    return FieldFeed(split, "token_ids", inputs=("token_ids",), targets=("label",))
 
 
 def network(dropout: float = 0.0, seed: int = 0) -> keras.Model:
