@@ -25,7 +25,7 @@ def _main(argv: Sequence[str] | None) -> None:
     submission = competition_module(args.name, "submission")
     raw = _raw_folder(args.name) if args.raw is None else args.raw
     rows = submission.check_file(args.file, raw)
-    print(f"{args.file}: {rows} rows, complete and valid for the test files in {raw}.")
+    print(f"{args.file}: {rows} rows, valid for the test files in {raw}.")
 
 
 def _raw_folder(name: str) -> Path:

@@ -66,6 +66,17 @@ def text_field(fields: dict[str, Any], name: str, blank: bool = False) -> str:
     return text
 
 
+def objects_field(fields: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Returns the list of objects under `name`. Raises: Problem."""
+    found = fields.get(name)
+    if not isinstance(found, list):
+        raise Problem(f"{f'{name!r} is {kind(found)}' if name in fields else f'no {name!r}'}. Expected a list")
+    for item in found:
+        if not isinstance(item, dict):
+            raise Problem(f"{name!r} holds {kind(item)}. Expected objects")
+    return found
+
+
 def check_surrogates(text: str, where: str) -> None:
     """Raises: Problem if the text holds half of a surrogate pair, which UTF-8 has no bytes for."""
     try:
