@@ -1,0 +1,58 @@
+"""Prediction: each sentence is encoded once, then all its subjects are asked for their objects, many at a time."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import keras
+import numpy as np
+
+from competitions.lic2020_re.encoding import LENGTH_FIELD
+from competitions.lic2020_re.extraction import Writer, find
+from competitions.lic2020_re.settings import Settings
+from shared.arrays import Split
+from shared.losses.sigmoid_power import probability
+from shared.task import Labels, Outputs
+from shared.training.predict import predict_batches
+
+
+def infer(network: keras.Model, split: Split, settings: Settings, labels: Labels, label: str | None = None) -> Outputs:
+    """Returns for each row its `triples`, in the official form, and the `confidence` of each, in 0 to 1.
+
+    Args: network: as made by `build`. label: text of a progress bar; None: no bar.
+    """
+    tokens, char_ends = split.ragged(LENGTH_FIELD), split.ragged("char_ends")
+    writer = Writer(split, labels, settings.predict.combine)
+    triples: list[list] = [[] for _ in range(split.rows)]
+    confidence: list[list[float]] = [[] for _ in range(split.rows)]
+
+    def inputs_of(units: np.ndarray, width: int) -> dict[str, np.ndarray]:
+        return {"token_ids": tokens.padded(units, width)}
+
+    for units, outputs in predict_batches(network.parts.encoder, tokens.lengths, inputs_of, settings, label):
+        subject_probability = probability(outputs["subject_logits"], settings.model.subject_power)
+        objects = partial(object_probabilities, network.parts.objects, settings, outputs["hidden_sum"])
+        inside = char_ends.padded(units, subject_probability.shape[1]) > 0  # [CLS], [SEP] and padding end at 0
+        found = find(subject_probability, objects, inside, settings.predict)
+        for row, slots in writer.slots(units, found):
+            answer = writer.answer(row, slots)
+            triples[row], confidence[row] = answer.triples, answer.confidence
+    return {"triples": triples, "confidence": confidence}
+
+
+def object_probabilities(
+    network: keras.Model, settings: Settings, hidden_sum: np.ndarray, row: np.ndarray, subjects: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields pairs' numbers and their object probabilities, (these pairs, length, 2 * relations), a batch at a time.
+
+    The last batch is filled up, so that there is one shape a width.
+
+    Args: network: the second of `Parts`. hidden_sum: (batch, length, dim). row: (pairs,) places in the batch.
+        subjects: (pairs, 2), half-open.
+    """
+    size = settings.hardware.predict_batch_size
+    for first in range(0, len(row), size):
+        pairs = np.arange(first, min(first + size, len(row)))
+        filled = np.resize(pairs, size)
+        inputs = {"hidden_sum": hidden_sum[row[filled]], "subjects": (subjects[filled] - [0, 1]).astype(np.int32)}
+        logits = np.asarray(network.predict_on_batch(inputs)["object_logits"])
+        yield pairs, probability(logits[: len(pairs)], settings.model.object_power)

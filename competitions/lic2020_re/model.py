@@ -1,0 +1,139 @@
+"""A tagger in two steps: subjects first, then for a given subject the objects of every relation.
+
+Reference: Wei et al. 2020, CasRel, https://arxiv.org/abs/1909.03227 ; with the subject as condition of a normalization
+and powers of sigmoids: Su Jianlin, https://kexue.fm/archives/7161. Where this differs: several subjects in one step.
+"""
+
+from dataclasses import dataclass
+
+import keras
+from keras import ops
+
+from competitions.lic2020_re.settings import Settings
+from shared.backbones.settings import build_backbone
+from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
+from shared.losses.sigmoid_power import binary_cross_entropy
+from shared.task import Labels
+from shared.text.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The two steps of the network as models that share its weights, so that a sentence is encoded once.
+
+    encoder: token_ids (batch, length) int32 -> subject_logits (batch, length, 2) float32, hidden_sum (batch, length,
+        dim) float32.
+    objects: hidden_sum (pairs, length, dim) float32 and subjects (pairs, 2) int32 -> object_logits (pairs, length, 2 *
+        relations) float32.
+    """
+
+    encoder: keras.Model
+    objects: keras.Model
+
+
+def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.Model:
+    """Returns the network, initialised from scratch with train.seed; its attribute `parts` is a `Parts`.
+
+    Inputs: token_ids: (batch, length) int32, 0 where padded; subjects: (batch, S, 2) int32, first and last token.
+    Outputs: subject_logits: (batch, length, 2) float32, start and end; object_logits: (batch, S, length, 2 * relations)
+        float32, start and end of each relation in turn.
+    """
+    model, seed = settings.model, settings.train.seed
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    subjects = keras.Input((None, 2), dtype="int32", name="subjects")
+    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    mask = ops.not_equal(token_ids, 0)
+    hidden, hidden_sum = backbone(token_ids, ops.zeros_like(token_ids), padding_mask=mask, return_sum=True)
+    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1001)
+    subject_logits = keras.layers.Dense(2, kernel_initializer=start, dtype="float32", name="subject_head")(hidden)
+    head = ObjectHead(2 * len(labels["relations"]), backbone.embedding.epsilon, seed=seed + 1002, name="object_head")
+    outputs = {"subject_logits": subject_logits, "object_logits": head(hidden_sum, subjects)}
+    network = keras.Model({"token_ids": token_ids, "subjects": subjects}, outputs, name="lic2020_re")
+
+    encoded = {"subject_logits": subject_logits, "hidden_sum": ops.cast(hidden_sum, "float32")}
+    given = keras.Input((None, backbone.hidden_dim), dtype="float32", name="hidden_sum")
+    pairs = keras.Input((2,), dtype="int32", name="subjects")
+    logits = head(given, ops.expand_dims(pairs, 1))[:, 0]
+    network.parts = Parts(
+        keras.Model({"token_ids": token_ids}, encoded, name="encoder"),
+        keras.Model({"hidden_sum": given, "subjects": pairs}, {"object_logits": logits}, name="objects"),
+    )
+    return network
+
+
+@keras.saving.register_keras_serializable("baseline_kit")
+class ObjectHead(keras.layers.Layer):
+    """Object logits for each given subject: a projection of what a normalization conditioned on the subject makes.
+
+    The condition is the subject's first and last vector, side by side; all subjects of a row are folded into the batch.
+
+    Args: units: int, logits a token. epsilon: float, of the normalization. seed: int or None, of the start.
+    Call arguments: hidden_sum: (batch, length, dim) float; subjects: (batch, S, 2) int, first and last token.
+    Returns: (batch, S, length, units) float32.
+    """
+
+    def __init__(self, units, epsilon=1e-12, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.epsilon, self.seed = units, epsilon, seed
+        self.norm = ConditionalLayerNormalization(epsilon, name="norm", dtype=self.dtype_policy)
+        start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
+        self.project = keras.layers.Dense(units, kernel_initializer=start, dtype="float32", name="projection")
+
+    def build(self, hidden_sum_shape, subjects_shape=None):
+        """Makes the weights."""
+        dim = hidden_sum_shape[-1]
+        self.norm.build((None, None, dim), (None, 2 * dim))
+        self.project.build((None, None, dim))
+
+    def call(self, hidden_sum, subjects):
+        """See the class."""
+        batch, length, dim = ops.shape(hidden_sum)
+        count = ops.shape(subjects)[1]
+        places = ops.reshape(subjects, (batch, 2 * count, 1))
+        chosen = ops.cast(ops.equal(places, ops.arange(length, dtype=subjects.dtype)), hidden_sum.dtype)
+        condition = ops.reshape(ops.matmul(chosen, hidden_sum), (batch * count, 2 * dim))
+        repeated = ops.broadcast_to(ops.expand_dims(hidden_sum, 1), (batch, count, length, dim))
+        x = self.norm(ops.reshape(repeated, (batch * count, length, dim)), condition)
+        return ops.reshape(self.project(x), (batch, count, length, self.units))
+
+    def compute_output_spec(self, hidden_sum, subjects):
+        """See the class."""
+        return keras.KerasTensor((hidden_sum.shape[0], subjects.shape[1], hidden_sum.shape[1], self.units), "float32")
+
+    def get_config(self):
+        """See the class."""
+        return {**super().get_config(), "units": self.units, "epsilon": self.epsilon, "seed": self.seed}
+
+
+def loss(settings: Settings):
+    """Returns subject loss plus object loss, (targets as made by `feed`, outputs, sample_weight) -> float32 scalar.
+
+    A token's subject loss is the mean cross-entropy of start and end; its object loss, for a subject, the same summed
+    over relations. train.loss_reduction says how they are averaged: `original`: over all real tokens of the batch, and
+    over all real tokens of all subjects; `sentence`: first over each sentence's tokens, and over its subjects, then
+    over the sentences; a sentence without a subject has no object loss. Rows of weight 0 count nothing.
+    """
+    model, by_sentence = settings.model, settings.train.loss_reduction == "sentence"
+
+    def mean(losses, weights, sample_weight):
+        """losses, weights: (batch, places) float32."""
+        if by_sentence:
+            sums = ops.sum(weights, axis=1)
+            losses = ops.sum(losses * weights, axis=1) / ops.maximum(sums, 1.0)
+            weights = ops.cast(sums > 0, "float32")
+        else:
+            sample_weight = ops.expand_dims(sample_weight, 1)
+        weights = weights * sample_weight
+        return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+    def total(targets, outputs, sample_weight):
+        tokens, asked = ops.cast(targets["token_mask"], "float32"), ops.cast(targets["subject_mask"], "float32")
+        batch = ops.shape(tokens)[0]
+        subject = binary_cross_entropy(targets["subject_labels"], outputs["subject_logits"], model.subject_power)
+        objects = binary_cross_entropy(targets["object_labels"], outputs["object_logits"], model.object_power)
+        objects = ops.sum(objects, axis=-1) / 2.0  # (batch, S, length): mean of start and end, sum over relations
+        pairs = ops.expand_dims(asked, 2) * ops.expand_dims(tokens, 1)
+        subject_loss = mean(ops.mean(subject, axis=-1), tokens, sample_weight)
+        return subject_loss + mean(ops.reshape(objects, (batch, -1)), ops.reshape(pairs, (batch, -1)), sample_weight)
+
+    return total

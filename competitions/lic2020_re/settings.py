@@ -1,0 +1,85 @@
+"""The params of LIC2020 relation extraction, one model per section of its block in params.yaml."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shared.backbones.settings import BackboneSettings
+from shared.settings import Section
+from shared.text.settings import TextSettings
+from shared.training import settings as training
+
+
+class DataSettings(Section):
+    """How the official files are read."""
+
+    on_bad_line: Literal["error", "skip"] = Field(
+        "error", description="error: stop at the first bad line; skip: leave it out and list it in the data report"
+    )
+    max_length: int = Field(256, ge=8, le=8192, description="tokens of a sentence with [CLS], [SEP]; the rest is cut")
+
+
+class ModelSettings(Section):
+    """One encoder with a head for subjects and one for the objects of a subject."""
+
+    backbone: BackboneSettings
+    subject_power: int = Field(2, ge=1, le=8, description="n of p = sigmoid(x)^n of a subject's start or end; 1: plain")
+    object_power: int = Field(4, ge=1, le=8, description="the same of an object's start or end")
+
+
+class TrainSettings(training.TrainSettings):
+    """How weights are learned."""
+
+    subjects_per_step: Literal["one", "all"] = Field(
+        "all", description="subjects whose objects a sentence trains on in a step: one drawn one, or all of them"
+    )
+    subject_sampling: Literal["separate", "paired"] = Field(
+        "separate",
+        description="separate: start and end are drawn apart, so that spans that are no subject train on having no "
+        "objects; with subjects_per_step: all, one such draw is added. paired: gold subjects only",
+    )
+    loss_reduction: Literal["original", "sentence"] = Field(
+        "original",
+        description="original: every token of the batch weighs the same; sentence: every sentence does, whatever its "
+        "length and number of subjects",
+    )
+
+
+class EvaluateSettings(Section):
+    """What the scores are compared with."""
+
+    baseline_rows: int = Field(50000, ge=100, description="the trivial baselines learn from at most this many rows")
+
+
+class PredictSettings(Section):
+    """How probabilities become triples."""
+
+    combine: Literal["complete", "original"] = Field(
+        "complete",
+        description="complete: every @value makes a triple, other slots join the right ones; original: one object per "
+        "subject, predicate and slot, the last overwrites the others, as the published baseline does",
+    )
+    subject_threshold: float = Field(0.4, ge=0, lt=1, description="a subject starts or ends above this probability")
+    object_threshold: float = Field(0.4, ge=0, lt=1, description="an object starts or ends above this probability")
+
+
+class Settings(Section):
+    """The block `lic2020_re` of params.yaml."""
+
+    data: DataSettings
+    text: TextSettings
+    model: ModelSettings
+    train: TrainSettings
+    hardware: training.HardwareSettings
+    evaluate: EvaluateSettings
+    predict: PredictSettings
+
+    @model_validator(mode="after")
+    def _length_fits_positions(self) -> "Settings":
+        backbone = self.model.backbone
+        if backbone.kind == "bert" and self.data.max_length > backbone.max_positions:
+            raise ValueError(
+                f"data.max_length={self.data.max_length} needs more positions than "
+                f"model.backbone.max_positions={backbone.max_positions}; shorten it or use kind: roformer"
+            )
+        return self
