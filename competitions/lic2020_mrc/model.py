@@ -1,0 +1,64 @@
+"""A reader: for each token of a passage window a score as first and one as last token of the answer.
+
+Reference: Devlin et al. 2018, BERT, section 4.2, https://arxiv.org/abs/1810.04805 ; windows without an answer point to
+[CLS]: section 4.3. Where this differs: `exact_match`, and tokens outside the passage part can never be chosen.
+"""
+
+import keras
+from keras import ops
+
+from competitions.lic2020_mrc.settings import Settings
+from shared.backbones.settings import build_backbone
+from shared.layers.exact_match_embedding import ExactMatchEmbedding
+from shared.task import Labels
+from shared.text.vocabulary import CLS, SEP, Vocabulary
+
+MASKED = -1e9  # finite, so that a sure mistake has a finite loss
+
+
+def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.Model:
+    """Returns the network, initialised from scratch with train.seed.
+
+    Inputs: token_ids, segment_ids: (batch, length) int32, 0 where padded; 1 in the latter at the passage part and the
+        [SEP] behind it.
+    Outputs: start_logits, end_logits: (batch, length) float32, -1e9 at all but the passage's tokens and, with
+        train.no_answer, [CLS].
+    """
+    model, seed = settings.model, settings.train.seed
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    segment_ids = keras.Input((None,), dtype="int32", name="segment_ids")
+    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    matches = None
+    if model.exact_match:
+        embedding = ExactMatchEmbedding(backbone.hidden_dim, vocabulary.special_ids, name="exact_match")
+        matches = embedding(token_ids, segment_ids)
+    hidden = backbone(token_ids, segment_ids, padding_mask=ops.not_equal(token_ids, 0), extra=matches)
+    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1001)
+    logits = keras.layers.Dense(2, kernel_initializer=start, dtype="float32", name="span_head")(hidden)
+    allowed = ops.logical_and(ops.equal(segment_ids, 1), ops.not_equal(token_ids, vocabulary.ids[SEP]))
+    if settings.train.no_answer:
+        allowed = ops.logical_or(allowed, ops.equal(token_ids, vocabulary.ids[CLS]))
+    outputs = {
+        name: ops.where(allowed, logits[:, :, index], MASKED)
+        for index, name in enumerate(("start_logits", "end_logits"))
+    }
+    return keras.Model({"token_ids": token_ids, "segment_ids": segment_ids}, outputs, name="lic2020_mrc")
+
+
+def loss(settings: Settings):
+    """Returns the mean over windows of half the sum of the cross-entropies of first and last token.
+
+    (targets: start, end (batch,) int32; outputs; sample_weight (batch,)) -> float32 scalar. Rows of weight 0 count
+    nothing.
+    """
+
+    def cross_entropy(target, logits):
+        chosen = ops.one_hot(target, ops.shape(logits)[1], dtype="float32")
+        return -ops.sum(chosen * ops.log_softmax(logits), axis=-1)  # (batch,)
+
+    def total(targets, outputs, sample_weight):
+        losses = cross_entropy(targets["start"], outputs["start_logits"])
+        losses = (losses + cross_entropy(targets["end"], outputs["end_logits"])) / 2.0
+        return ops.sum(losses * sample_weight) / ops.maximum(ops.sum(sample_weight), 1.0)
+
+    return total
