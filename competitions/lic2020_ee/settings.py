@@ -1,0 +1,76 @@
+"""The params of LIC2020 event extraction, one model per section of its block in params.yaml."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shared.backbones.settings import BackboneSettings
+from shared.settings import Section
+from shared.text.settings import TextSettings
+from shared.training import settings as training
+
+
+class DataSettings(Section):
+    """How the official files are read, and how arguments are written on tokens."""
+
+    on_bad_line: Literal["error", "skip"] = Field(
+        "error", description="error: stop at the first bad line; skip: leave it out and list it in the data report"
+    )
+    max_length: int = Field(256, ge=8, le=8192, description="tokens of a sentence with [CLS], [SEP]; the rest is cut")
+    scheme: Literal["bio", "bio_per_type", "pointer"] = Field(
+        "pointer",
+        description="pointer: start and end marks for each (event type, role); bio_per_type: a label sequence for each "
+        "event type, which holds no overlaps within it; bio: one over all of them, as published",
+    )
+
+
+class ModelSettings(Section):
+    """One encoder with a tagging head, whose form data.scheme decides."""
+
+    backbone: BackboneSettings
+    head: Literal["crf", "softmax"] = Field(
+        "crf", description="of the bio schemes: crf: labels are judged as a sequence; softmax: each token for itself"
+    )
+    crf_rate: float = Field(100.0, gt=0, description="how many times further transitions move in a step than weights")
+    power: int = Field(
+        1, ge=1, le=8, description="of pointer: n of p = sigmoid(x)^n; larger: marks stay rarer at first"
+    )
+
+
+class EvaluateSettings(Section):
+    """What the scores are compared with."""
+
+    baseline_rows: int = Field(50000, ge=100, description="the trivial baselines learn from at most this many rows")
+
+
+class PredictSettings(Section):
+    """How scores of tokens become arguments."""
+
+    arguments: Literal["complete", "original"] = Field(
+        "complete",
+        description="complete: every argument found; original: each text fills one role of a sentence only, that of "
+        "its last mention, as in the published baseline",
+    )
+    threshold: float = Field(0.4, gt=0, lt=1, description="an argument counts from this confidence on, 0 to 1")
+
+
+class Settings(Section):
+    """The block `lic2020_ee` of params.yaml."""
+
+    data: DataSettings
+    text: TextSettings
+    model: ModelSettings
+    train: training.TrainSettings
+    hardware: training.HardwareSettings
+    evaluate: EvaluateSettings
+    predict: PredictSettings
+
+    @model_validator(mode="after")
+    def _length_fits_positions(self) -> "Settings":
+        backbone = self.model.backbone
+        if backbone.kind == "bert" and self.data.max_length > backbone.max_positions:
+            raise ValueError(
+                f"data.max_length={self.data.max_length} needs more positions than "
+                f"model.backbone.max_positions={backbone.max_positions}; shorten it or use kind: roformer"
+            )
+        return self

@@ -1,0 +1,148 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from competitions.lic2020_ee import model
+from competitions.lic2020_ee.feed import feed
+from competitions.lic2020_ee.task import task
+from shared.training.learner import Learner
+from shared.training.model_folder import load_model, save_model
+from tests.competitions.lic2020_ee.sentences import EXAMPLES, SCHEMES, labels, settings, split_of, vocabulary
+from tests.conftest import to_numpy
+
+KNOWN = vocabulary(*(example.text for example in EXAMPLES))
+HEADS = [("bio", "crf"), ("bio", "softmax"), ("bio_per_type", "crf"), ("bio_per_type", "softmax"), ("pointer", "crf")]
+ROWS = np.arange(len(EXAMPLES))
+
+
+def build(scheme, seed=0, **options):
+    chosen = settings(model={"backbone": {"kind": "roformer", "preset": "tiny", "dropout": 0.0}, **options})
+    chosen = chosen.model_copy(update={"train": chosen.train.model_copy(update={"seed": seed})})
+    return model.build(chosen, KNOWN, labels(scheme))
+
+
+def batch(scheme, width=16):
+    return feed(split_of(*EXAMPLES), settings(), labels(scheme)).batch(ROWS, width, np.random.default_rng(0))
+
+
+def predicted(network, inputs):
+    return {name: to_numpy(value) for name, value in network.predict_on_batch(inputs).items()}
+
+
+def loss(targets, outputs, weights, **options) -> float:
+    tensors = [{k: keras.ops.convert_to_tensor(v) for k, v in one.items()} for one in (targets, outputs)]
+    chosen = settings(model={"backbone": {"kind": "roformer", "preset": "tiny"}, **options})
+    return float(to_numpy(model.loss(chosen)(*tensors, keras.ops.convert_to_tensor(np.array(weights, "float32")))))
+
+
+@pytest.mark.parametrize(("scheme", "head"), HEADS)
+def test_the_outputs_have_the_shapes_of_the_scheme(scheme, head):
+    outputs = predicted(build(scheme, head=head), batch(scheme, 12)[0])
+    shapes = {
+        "bio": {"logits": (4, 12, 17), "transitions": (17, 17)},
+        "bio_per_type": {"logits": (4, 3, 12, 7), "transitions": (3, 7, 7)},
+        "pointer": {"start_logits": (4, 12, 8), "end_logits": (4, 12, 8)},
+    }[scheme]
+    if head == "softmax":
+        del shapes["transitions"]
+    assert {name: value.shape for name, value in outputs.items()} == shapes
+    assert {str(value.dtype) for value in outputs.values()} == {"float32"}
+
+
+def test_labels_that_a_type_lacks_are_out_of_the_question():
+    for head in ("crf", "softmax"):
+        logits = predicted(build("bio_per_type", head=head), batch("bio_per_type")[0])["logits"]
+        assert (logits[:, 2, :, 5:] == -1e9).all()  # a wedding has two roles, five labels
+        assert (np.abs(logits[:, :2]) < 100).all()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_padding_changes_nothing(scheme):
+    network = build(scheme)
+    narrow, wide = predicted(network, batch(scheme, 13)[0]), predicted(network, batch(scheme, 20)[0])
+    axis = 2 if scheme == "bio_per_type" else 1
+    for name in set(narrow) - {"transitions"}:
+        np.testing.assert_allclose(np.take(wide[name], range(13), axis)[0], narrow[name][0], atol=1e-4)
+
+
+def test_equal_seeds_give_equal_networks_and_other_seeds_others():
+    inputs = batch("pointer")[0]
+    first, second, third = (predicted(build("pointer", seed), inputs)["start_logits"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, third)
+
+
+def test_the_softmax_loss_by_hand():
+    """Two rows of two tokens; the second row's last is padding. Label probabilities 3/4, 1/2 and 1/4."""
+    logits = np.log([[[3, 1], [1, 1]], [[3, 1], [5, 1]]]).astype("float32")
+    targets = {"labels": np.array([[0, 1], [1, 0]]), "token_mask": np.array([[1, 1], [1, 0]])}
+    terms = [math.log(4 / 3), math.log(2), math.log(4)]
+    assert loss(targets, {"logits": logits}, [1, 1]) == pytest.approx(sum(terms) / 3, rel=1e-5)
+    assert loss(targets, {"logits": logits}, [0, 1]) == pytest.approx(terms[2], rel=1e-5)
+    by_type = {"labels": np.stack([targets["labels"]] * 2, axis=1), "token_mask": targets["token_mask"]}
+    got = loss(by_type, {"logits": np.stack([logits] * 2, axis=1)}, [1, 1])
+    assert got == pytest.approx(2 * sum(terms) / 3, rel=1e-5)  # a sum over types
+
+
+def test_the_crf_loss_by_hand():
+    """Row 1, two tokens: paths 00, 01, 10, 11 score 2, 1 + log 3, 1, 0. Row 2, one token: labels score 0 and log 3."""
+    logits = np.array([[[1, 0], [1, 0]], [[0, math.log(3)], [7, -7]]], "float32")
+    transitions = np.array([[0, math.log(3)], [0, 0]], "float32")
+    targets = {"labels": np.array([[0, 1], [1, 0]]), "token_mask": np.array([[1, 1], [1, 0]])}
+    first = math.log(math.exp(2) + 3 * math.e + math.e + 1) - (1 + math.log(3))
+    second = math.log(4 / 3)
+    outputs = {"logits": logits, "transitions": transitions}
+    assert loss(targets, outputs, [1, 1]) == pytest.approx((first + second) / 2, rel=1e-5)
+    assert loss(targets, outputs, [1, 0]) == pytest.approx(first, rel=1e-5)
+    by_type = {"labels": np.stack([targets["labels"]] * 2, axis=1), "token_mask": targets["token_mask"]}
+    twice = {"logits": np.stack([logits] * 2, axis=1), "transitions": np.stack([transitions] * 2)}
+    assert loss(by_type, twice, [1, 1]) == pytest.approx(first + second, rel=1e-5)  # summed over two types
+
+
+def test_the_loss_of_marks_by_hand():
+    """One role. Start probabilities 3/4, 1/2, end probabilities 1/2, 1/4; the argument is token 0."""
+    outputs = {"start_logits": np.log([[[3], [1]]]), "end_logits": np.log([[[1], [1 / 3]]])}
+    outputs = {name: value.astype("float32") for name, value in outputs.items()}
+    targets = {"starts": np.array([[[1], [0]]]), "ends": np.array([[[1], [0]]]), "token_mask": np.array([[1, 1]])}
+    first, second = math.log(4 / 3) + math.log(2), math.log(2) + math.log(4 / 3)
+    assert loss(targets, outputs, [1]) == pytest.approx((first + second) / 4, rel=1e-5)
+    targets["token_mask"] = np.array([[1, 0]])
+    assert loss(targets, outputs, [1]) == pytest.approx(first / 2, rel=1e-5)
+    # p = (9/16, 1/4): the start is there with log 16/9, the end with log 4.
+    assert loss(targets, outputs, [1], power=2) == pytest.approx(first, rel=1e-5)
+
+
+@pytest.mark.parametrize(("scheme", "head"), HEADS)
+def test_a_batch_of_weight_zero_has_loss_zero(scheme, head):
+    inputs, targets = batch(scheme)
+    outputs = predicted(build(scheme, head=head), inputs)
+    assert loss(targets, outputs, [0] * 4, head=head) == 0.0
+    assert loss(targets, outputs, [1] * 4, head=head) > 0.0
+
+
+@pytest.mark.parametrize(("scheme", "head"), [("bio", "softmax"), ("bio_per_type", "crf"), ("pointer", "crf")])
+def test_it_learns_a_few_sentences_by_heart(scheme, head):
+    chosen = settings(model={"backbone": {"kind": "roformer", "preset": "tiny", "dropout": 0.0}, "head": head})
+    network = model.build(chosen, KNOWN, labels(scheme))
+    learner = Learner(network, model.loss(chosen))
+    learner.compile(keras.optimizers.Adam(3e-3), jit_compile=keras.backend.backend() == "jax")
+    inputs, targets = batch(scheme)
+    for _ in range(60):
+        learner.train_on_batch(inputs, targets, np.ones(4, "float32"))
+    split = split_of(*EXAMPLES)
+    outputs = task.infer(network, split, chosen, labels(scheme))
+    assert task.score(outputs, split, chosen, labels(scheme))["f1"] > 0.85  # bio holds one of two equal spans
+
+
+@pytest.mark.parametrize("scheme", ["bio_per_type", "pointer"])
+def test_a_loaded_model_gives_equal_outputs_byte_for_byte(scheme, tmp_path):
+    network, inputs = build(scheme), batch(scheme)[0]
+    for weight in network.trainable_weights:
+        weight.assign(np.random.default_rng(1).normal(scale=0.1, size=weight.shape))
+    save_model(tmp_path / "model", network, task, settings(), KNOWN, labels(scheme), {})
+    loaded = load_model(tmp_path / "model", task)
+    want, got = predicted(network, inputs), predicted(loaded.network, inputs)
+    assert loaded.labels == labels(scheme)
+    assert {name: value.tobytes() for name, value in got.items()} == {n: value.tobytes() for n, value in want.items()}
