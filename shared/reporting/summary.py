@@ -10,6 +10,7 @@ from typing import Any
 from shared.errors import UserError
 from shared.files import read_json, read_text
 from shared.folders import Folders
+from shared.markdown import display_width, padded
 
 OVERVIEW = ["competition", "figure", "model", "best trivial baseline", "label ceiling", "submission"]
 SHOWN_SLICES = 12  # of each table, on the terminal and in Markdown
@@ -26,12 +27,9 @@ class Table:
     def markdown(self) -> str:
         """Returns a Markdown table whose columns line up in a terminal too."""
         lines = [self.header, ["-" * len(name) for name in self.header], *self.rows]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
+        widths = [max(display_width(line[column]) for line in lines) for column in range(len(self.header))]
         cells = [
-            [
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ]
+            [padded(cell, width, right=i > 0) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
             for line in lines
         ]
         cells[1] = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
@@ -102,14 +100,15 @@ class Summary:
         figures = list(dict.fromkeys(f for part in parts.values() for f, v in part.items() if isinstance(v, float)))
         counts = [c for c in ("n", "positives") if any(c in part for part in parts.values())]
         count = figures[0] if figures else ""
-        header = ["slice", *("rows" if c == "n" else c for c in counts), *figures]
+        kind = key.removeprefix("by_").replace("_", " ") or "slice"
+        header = [kind, *("rows" if c == "n" else c for c in counts), *figures]
         rows = []
         for name, part in parts.items():
             others = [(b[key] if key else b).get(name, {}).get(count, 0.0) for b in self.metrics["baselines"].values()]
             numbers = [*(part.get(f, 0.0) for f in figures), *others]
             rows.append([name, *(str(part.get(c, 0)) for c in counts), *(f"{number:.4f}" for number in numbers)])
         header += [f"{count} {baseline}" for baseline in self.metrics["baselines"]]
-        return Table(f"Slices {key.replace('_', ' ')}".strip(), header, rows)
+        return Table(f"By {kind}", header, rows)
 
     def overview(self) -> list[str]:
         """One row of the table over all competitions: see OVERVIEW."""

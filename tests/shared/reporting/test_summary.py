@@ -44,6 +44,11 @@ def test_columns_line_up_and_only_the_first_is_flush_left():
     assert table.markdown() == "|       |     f1 |\n| ----- | -----: |\n| model |    0.5 |\n| x     | 1.0000 |"
 
 
+def test_chinese_characters_take_two_columns():
+    table = Table("title", ["", "f1"], [["主演", "0.5"], ["abcd", "1"]])
+    assert table.markdown().splitlines()[2:] == ["| 主演 | 0.5 |", "| abcd |   1 |"]
+
+
 def test_a_table_without_rows_has_its_header():
     assert Table("title", ["slice", "rows"], []).markdown() == "| slice | rows |\n| ----- | ---: |"
 
@@ -78,7 +83,8 @@ def test_each_way_of_slicing_has_its_table_and_the_text_shows_its_first_rows(res
     baselines = {"always_positive": METRICS["baselines"]["always_positive"] | {"by_predicate": {"p1": {"f1": 0.25}}}}
     summary = change(results, by_predicate=parts, baselines=baselines)
     table = summary.slices()[1]
-    assert table.title == "Slices by predicate"
+    assert table.title == "By predicate"
+    assert table.header == ["predicate", "rows", "f1", "f1 always_positive"]
     assert table.rows[:2] == [["p0", "0", "0.5000", "0.0000"], ["p1", "1", "0.5000", "0.2500"]]
     assert len(table.rows) == SHOWN_SLICES + 2
     text = summary.markdown()
