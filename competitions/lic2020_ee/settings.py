@@ -18,9 +18,9 @@ class DataSettings(Section):
     )
     max_length: int = Field(256, ge=8, le=8192, description="tokens of a sentence with [CLS], [SEP]; the rest is cut")
     scheme: Literal["bio", "bio_per_type", "pointer"] = Field(
-        "pointer",
-        description="pointer: start and end marks for each (event type, role); bio_per_type: a label sequence for each "
-        "event type, which holds no overlaps within it; bio: one over all of them, as published",
+        "bio_per_type",
+        description="bio_per_type: a label sequence for each event type, which holds no overlaps within it; pointer: "
+        "start and end marks for each (event type, role); bio: one label sequence over all of them, as published",
     )
 
 

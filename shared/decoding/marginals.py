@@ -14,7 +14,7 @@ def marginals(
         logits: (rows, length, labels) float. transitions: (sets, labels, labels) float, from the former label to the
             latter. set_of: (rows,) int, which of them holds for the row. mask: (rows, length) bool, True at real
             tokens; padding stands at the end. start_label: what the first token is known to be; None: nothing is known.
-    Returns: (rows, length, labels) float32, 0 at padding; exact where `shared.layers.crf.log_partition` is.
+    Returns: (rows, length, labels) float32, 0 at padding; exact to float32 if no two transitions differ by 70.
     Reference: Rabiner 1989, section III.A, https://doi.org/10.1109/5.18626
     """
     logits, transitions = np.asarray(logits, np.float32), np.asarray(transitions, np.float32)

@@ -13,9 +13,9 @@ _RUN = 8  # tokens a loop step: the gradient of one slice of the logits costs as
 class CRF(keras.layers.Layer):
     """Holds the transitions of a linear-chain CRF, whose likelihood is in the functions below.
 
-    The weight is T / rate, used as rate * T, so that an Adam step moves the transitions `rate` times as far as the
-    other weights: at the learning rates of fine-tuning they would else stay far below the logits. The gradient is that
-    of T itself; a factor `rate` would not change Adam's step, but would use up a limit on the global gradient norm.
+    The weight is T / rate for transitions T, so that an Adam step moves them `rate` times as far as other weights: at
+    the learning rates of fine-tuning they would else stay far below the logits. The weight's gradient is that by T; the
+    factor `rate` that is left out would not change Adam's step, but would use up a limit on the global gradient norm.
     Transitions start at zero, where the CRF is a softmax at every token. That the first token, [CLS], is outside any
     span is left to decoding (`start_label` of `shared.decoding.viterbi`), not learned.
 
@@ -103,8 +103,9 @@ def log_partition(logits, transitions, mask):
     """Returns the log of the sum of exp(path score) over all label sequences, by the forward recursion.
 
     A step is one matrix product, exp(alpha - max alpha) exp(T - column max of T), instead of a logsumexp over labels x
-    labels numbers a row. It is exact to float32 as long as the transitions into any one label differ by less than 85
-    among each other; a sum too small for float32 counts as exp(-85), with gradient zero.
+    labels numbers a row. It is exact to float32, or to TF32 on a GPU that multiplies so, as long as the transitions
+    into any one label differ by less than 70 among each other: then what underflows is less than exp(-17) of the sum. A
+    sum too small for float32 counts as exp(-85), with gradient zero.
 
     Args:
         logits: (batch, length, labels) float, of any length; for several label sequences over the same tokens (batch,

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import keras
@@ -17,7 +18,9 @@ HEADS = [("bio", "crf"), ("bio", "softmax"), ("bio_per_type", "crf"), ("bio_per_
 ROWS = np.arange(len(EXAMPLES))
 
 
+@functools.cache
 def build(scheme, seed=0, **options):
+    """A network that is only read: each is made once."""
     chosen = settings(model={"backbone": {"kind": "roformer", "preset": "tiny", "dropout": 0.0}, **options})
     chosen = chosen.model_copy(update={"train": chosen.train.model_copy(update={"seed": seed})})
     return model.build(chosen, KNOWN, labels(scheme))
@@ -53,7 +56,7 @@ def test_the_outputs_have_the_shapes_of_the_scheme(scheme, head):
 
 def test_labels_that_a_type_lacks_are_out_of_the_question():
     for head in ("crf", "softmax"):
-        logits = predicted(build("bio_per_type", head=head), batch("bio_per_type")[0])["logits"]
+        logits = predicted(build("bio_per_type", head=head), batch("bio_per_type", 12)[0])["logits"]
         assert (logits[:, 2, :, 5:] == -1e9).all()  # a wedding has two roles, five labels
         assert (np.abs(logits[:, :2]) < 100).all()
 
@@ -69,7 +72,7 @@ def test_padding_changes_nothing(scheme):
 
 def test_equal_seeds_give_equal_networks_and_other_seeds_others():
     inputs = batch("pointer")[0]
-    first, second, third = (predicted(build("pointer", seed), inputs)["start_logits"] for seed in (1, 1, 2))
+    first, second, third = (predicted(build.__wrapped__("pointer", seed), inputs)["start_logits"] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, third)
 
@@ -116,13 +119,13 @@ def test_the_loss_of_marks_by_hand():
 
 @pytest.mark.parametrize(("scheme", "head"), HEADS)
 def test_a_batch_of_weight_zero_has_loss_zero(scheme, head):
-    inputs, targets = batch(scheme)
+    inputs, targets = batch(scheme, 12)
     outputs = predicted(build(scheme, head=head), inputs)
     assert loss(targets, outputs, [0] * 4, head=head) == 0.0
     assert loss(targets, outputs, [1] * 4, head=head) > 0.0
 
 
-@pytest.mark.parametrize(("scheme", "head"), [("bio", "softmax"), ("bio_per_type", "crf"), ("pointer", "crf")])
+@pytest.mark.parametrize(("scheme", "head"), [("bio_per_type", "crf"), ("pointer", "crf")])
 def test_it_learns_a_few_sentences_by_heart(scheme, head):
     chosen = settings(model={"backbone": {"kind": "roformer", "preset": "tiny", "dropout": 0.0}, "head": head})
     network = model.build(chosen, KNOWN, labels(scheme))
@@ -133,12 +136,12 @@ def test_it_learns_a_few_sentences_by_heart(scheme, head):
         learner.train_on_batch(inputs, targets, np.ones(4, "float32"))
     split = split_of(*EXAMPLES)
     outputs = task.infer(network, split, chosen, labels(scheme))
-    assert task.score(outputs, split, chosen, labels(scheme))["f1"] > 0.85  # bio holds one of two equal spans
+    assert task.score(outputs, split, chosen, labels(scheme))["f1"] > 0.95
 
 
 @pytest.mark.parametrize("scheme", ["bio_per_type", "pointer"])
 def test_a_loaded_model_gives_equal_outputs_byte_for_byte(scheme, tmp_path):
-    network, inputs = build(scheme), batch(scheme)[0]
+    network, inputs = build.__wrapped__(scheme), batch(scheme)[0]
     for weight in network.trainable_weights:
         weight.assign(np.random.default_rng(1).normal(scale=0.1, size=weight.shape))
     save_model(tmp_path / "model", network, task, settings(), KNOWN, labels(scheme), {})

@@ -163,7 +163,7 @@ def test_the_rendered_report_has_all_splits_predicates_and_files_of_either_layou
     text = render(document)
     assert document["files"] == ["schema.json", "train_data.json", "dev_data.json", "test1_data.json"]
     assert "| train | 2     | 0        |" in text
-    assert "| 主演        | 2     | 2     |" in text
+    assert "| 主演      | 2     | 2     |" in text
     assert "- Predicates never used: 获奖" in text
     assert "- Triples of valid that are in train: 4 (100.0 %)" in text
     assert "0 left out." in text
