@@ -126,9 +126,9 @@ def _timed(work: Callable[[], None], repeats: int) -> list[float]:
 
 def _matmul_flops(network: Any, lengths: np.ndarray) -> float:
     """Returns multiply-adds times two of one forward pass over the rows: projections and attention, no padding."""
-    backbone = network.get_layer("backbone")
-    dim, layers = backbone.hidden_dim, backbone.num_layers
-    projections = 2 * layers * (4 * dim * dim + 2 * dim * backbone.ffn_dim)  # a token
+    sizes = network.get_layer("backbone").architecture
+    dim, layers = sizes.hidden_dim, sizes.num_layers
+    projections = 2 * layers * (4 * dim * dim + 2 * dim * sizes.ffn_dim)  # a token
     return float(projections * lengths.sum() + 4 * layers * dim * (lengths.astype(float) ** 2).sum())
 
 

@@ -30,6 +30,7 @@ class Task:
 
     name: folder below competitions/, block of params.yaml and key of its `raw:` map.
     settings: Section of its block; has at least the sections data, text, model, train, hardware, predict.
+    spans: whether answers are pieces of the texts; then a token should be a character, not a word.
     figures: those of `score` that the learning curve shows; by the first the best epoch is chosen, larger is better.
 
     read(folder, settings.data) -> examples of all splits, in the competition's own record. Raises UserError.
@@ -53,6 +54,7 @@ class Task:
 
     name: str
     settings: type[Any]
+    spans: bool
     figures: tuple[str, ...]
     read: Callable[[Path, Any], Any]
     report: Callable[[Any], dict[str, Any]]

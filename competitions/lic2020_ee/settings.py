@@ -67,10 +67,5 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _length_fits_positions(self) -> "Settings":
-        backbone = self.model.backbone
-        if backbone.kind == "bert" and self.data.max_length > backbone.max_positions:
-            raise ValueError(
-                f"data.max_length={self.data.max_length} needs more positions than "
-                f"model.backbone.max_positions={backbone.max_positions}; shorten it or use kind: roformer"
-            )
+        self.model.backbone.require_length(self.data.max_length, f"data.max_length={self.data.max_length}")
         return self

@@ -30,7 +30,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     backbone = build_backbone(model.backbone, len(vocabulary), seed)
     matches = None
     if model.exact_match:
-        embedding = ExactMatchEmbedding(backbone.hidden_dim, vocabulary.special_ids, name="exact_match")
+        embedding = ExactMatchEmbedding(backbone.embedding_width, vocabulary.special_ids, name="exact_match")
         matches = embedding(token_ids, segment_ids)
     hidden = backbone(token_ids, segment_ids, padding_mask=ops.not_equal(token_ids, 0), extra=matches)
     start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1001)

@@ -97,12 +97,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _window_fits_positions(self) -> "Settings":
-        backbone = self.model.backbone
-        if backbone.kind == "bert" and self.data.window > backbone.max_positions:
-            raise ValueError(
-                f"data.window={self.data.window} needs more positions than "
-                f"model.backbone.max_positions={backbone.max_positions}; shorten it or use kind: roformer"
-            )
+        self.model.backbone.require_length(self.data.window, f"data.window={self.data.window}")
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from shared.task import Task, lazy
 task = Task(
     name="lic2020_mrc",
     settings=Settings,
+    spans=True,
     figures=("f1", "em"),
     read=data.read,
     report=data_report.report,

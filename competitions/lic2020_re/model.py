@@ -46,7 +46,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     hidden, hidden_sum = backbone(token_ids, ops.zeros_like(token_ids), padding_mask=mask, return_sum=True)
     start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1001)
     subject_logits = keras.layers.Dense(2, kernel_initializer=start, dtype="float32", name="subject_head")(hidden)
-    head = ObjectHead(2 * len(labels["relations"]), backbone.embedding.epsilon, seed=seed + 1002, name="object_head")
+    head = ObjectHead(2 * len(labels["relations"]), backbone.architecture.epsilon, seed=seed + 1002, name="object_head")
     outputs = {"subject_logits": subject_logits, "object_logits": head(hidden_sum, subjects)}
     network = keras.Model({"token_ids": token_ids, "subjects": subjects}, outputs, name="lic2020_re")
 

@@ -14,7 +14,7 @@ from shared.backbones.settings import build_backbone
 from shared.layers.exact_match_embedding import ExactMatchEmbedding
 from shared.layers.masked_mean_pooling import MaskedMeanPooling
 from shared.task import Labels, Outputs
-from shared.text.vocabulary import Vocabulary
+from shared.text.vocabulary import MASK, Vocabulary
 from shared.training.predict import predict_rows
 
 CLASSES = 2
@@ -30,23 +30,28 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     segment_ids = keras.Input((None,), dtype="int32", name="segment_ids")
     variant = keras.Input((), dtype="int32", name="variant")
-    tokens, segments, condition, rows = token_ids, segment_ids, None, len(vocabulary)
-    if model.condition == "cln":
-        uniform = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed + 1001)
-        embedding = keras.layers.Embedding(len(VARIANTS), model.condition_dim, uniform, name="variant_embedding")
-        condition = embedding(variant)
-    elif model.condition == "token":  # [CLS] [variant] source [SEP] target [SEP]
-        extra = ops.expand_dims(variant + len(vocabulary), 1)
-        tokens = ops.concatenate([token_ids[:, :1], extra, token_ids[:, 1:]], axis=1)
+    tokens, segments, condition = token_ids, segment_ids, None
+    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    if model.condition == "token":  # [CLS] [MASK] source [SEP] target [SEP], and the variant's vector on [MASK]
+        mark = ops.full_like(token_ids[:, :1], vocabulary.ids[MASK])
+        tokens = ops.concatenate([token_ids[:, :1], mark, token_ids[:, 1:]], axis=1)
         segments = ops.concatenate([segment_ids[:, :1], segment_ids], axis=1)
-        rows += len(VARIANTS)
-    backbone = build_backbone(model.backbone, rows, seed)
-    padding_mask = ops.not_equal(tokens, 0)  # (batch, length)
-    matches = None
+    extra = None
     if model.exact_match:
-        embedding = ExactMatchEmbedding(backbone.hidden_dim, vocabulary.special_ids, name="exact_match")
-        matches = embedding(tokens, segments)
-    hidden = backbone(tokens, segments, padding_mask=padding_mask, condition=condition, extra=matches)
+        embedding = ExactMatchEmbedding(backbone.embedding_width, vocabulary.special_ids, name="exact_match")
+        extra = embedding(tokens, segments)
+    if model.condition != "none":
+        size = model.condition_dim if model.condition == "cln" else backbone.embedding_width
+        uniform = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed + 1001)
+        told = keras.layers.Embedding(len(VARIANTS), size, uniform, name="variant_embedding")(variant)
+        if model.condition == "cln":
+            condition = told
+        else:
+            second = ops.equal(ops.cumsum(ops.ones_like(tokens), axis=1), 2)  # (batch, length): the second token
+            told = ops.cast(second, told.dtype)[:, :, None] * told[:, None, :]
+            extra = told if extra is None else extra + told
+    padding_mask = ops.not_equal(tokens, 0)  # (batch, length)
+    hidden = backbone(tokens, segments, padding_mask=padding_mask, condition=condition, extra=extra)
     if model.pooling == "mean":
         pooled = MaskedMeanPooling(name="pooling")(hidden, padding_mask)  # (batch, hidden_dim)
     else:

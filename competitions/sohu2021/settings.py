@@ -65,10 +65,6 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _length_fits_positions(self) -> "Settings":
-        backbone, extra = self.model.backbone, int(self.model.condition == "token")
-        if backbone.kind == "bert" and self.data.max_length + extra > backbone.max_positions:
-            raise ValueError(
-                f"data.max_length={self.data.max_length} needs more positions than "
-                f"model.backbone.max_positions={backbone.max_positions}; shorten it or use kind: roformer"
-            )
+        extra = int(self.model.condition == "token")
+        self.model.backbone.require_length(self.data.max_length + extra, f"data.max_length={self.data.max_length}")
         return self

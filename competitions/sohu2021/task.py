@@ -7,6 +7,7 @@ from shared.task import Task, lazy
 task = Task(
     name="sohu2021",
     settings=Settings,
+    spans=False,
     figures=("f1", "f1_a", "f1_b"),
     read=data.read,
     report=data_report.report,

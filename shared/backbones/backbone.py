@@ -2,79 +2,92 @@
 
 import keras
 
+from shared.backbones.architecture import Architecture
 from shared.layers.text_embedding import TextEmbedding
 from shared.layers.transformer_block import TransformerBlock
 
 
 @keras.saving.register_keras_serializable("baseline_kit")
 class Backbone(keras.layers.Layer):
-    """A transformer encoder; BERT and RoFormer differ in `rotary` and `max_positions` alone.
+    """A transformer encoder of any published architecture.
 
     Args:
-        vocabulary_size, hidden_dim, num_layers, num_heads, ffn_dim, segment_count: int.
-        rotary: bool. True: rotary positions, any length. False: a table of max_positions absolute positions.
-        max_positions: int, ignored with rotary.
-        activation, dropout, attention_dropout, epsilon, initializer_range, seed: as in TransformerBlock.
+        architecture: Architecture, or the same as a dict. vocabulary_size: int.
+        dropout, attention_dropout: as in TransformerBlock. hierarchical_alpha: as in TextEmbedding.
+        seed: int or None, of the first weights and of dropout.
     Call arguments: token_ids, segment_ids: (batch, length) int; padding_mask: (batch, length) bool, True at real
         tokens; condition: (batch, condition_dim) float, given to every normalization, or None; extra: (batch, length,
-        hidden_dim) float, added to the embeddings, or None; return_sum: bool, for heads with a normalization of their
-        own, such as one that follows a condition.
+        embedding_width) float, added to the embeddings, or None; return_sum: bool, for heads with a normalization of
+        their own, such as one that follows a condition.
     Returns: (batch, length, hidden_dim), compute dtype; with return_sum also, of the same shape, the sum that the last
         normalization was applied to.
     """
 
     def __init__(
         self,
+        architecture,
         vocabulary_size,
-        hidden_dim,
-        num_layers,
-        num_heads,
-        ffn_dim,
-        rotary=False,
-        max_positions=512,
-        segment_count=2,
-        activation="gelu",
         dropout=0.1,
         attention_dropout=0.1,
-        epsilon=1e-12,
-        initializer_range=0.02,
+        hierarchical_alpha=0.0,
         seed=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.vocabulary_size, self.hidden_dim, self.num_layers = vocabulary_size, hidden_dim, num_layers
-        self.num_heads, self.ffn_dim, self.rotary, self.max_positions = num_heads, ffn_dim, rotary, max_positions
-        self.segment_count, self.activation, self.dropout = segment_count, activation, dropout
-        self.attention_dropout, self.epsilon = attention_dropout, epsilon
-        self.initializer_range, self.seed = initializer_range, seed
+        this = self.architecture = Architecture.model_validate(architecture)
+        self.vocabulary_size, self.dropout, self.attention_dropout = vocabulary_size, dropout, attention_dropout
+        self.hierarchical_alpha, self.seed = hierarchical_alpha, seed
         self.embedding = TextEmbedding(
             vocabulary_size,
-            hidden_dim,
-            segment_count,
-            max_positions=0 if rotary else max_positions,
+            this.hidden_dim,
+            this.segment_count,
+            max_positions=this.max_positions if this.position == "absolute" else 0,
             dropout=dropout,
-            epsilon=epsilon,
-            initializer_range=initializer_range,
+            epsilon=this.epsilon,
+            initializer_range=this.initializer_range,
             seed=seed,
+            embedding_dim=this.embedding_dim,
+            projection=this.projection,
+            rms=this.norm == "rms",
+            hierarchical_alpha=hierarchical_alpha,
             name="embedding",
             dtype=self.dtype_policy,
         )
         self.blocks = [
             TransformerBlock(
-                num_heads,
-                ffn_dim,
-                rotary,
-                activation,
+                this.num_heads,
+                this.ffn_dim,
+                this.position,
+                this.relative_range,
+                this.bias,
+                this.norm == "rms",
+                this.activation,
                 dropout,
                 attention_dropout,
-                epsilon,
-                initializer_range,
+                this.epsilon,
+                this.initializer_range,
                 seed=None if seed is None else seed + 10 * (index + 1),
                 name=f"block_{index}",
                 dtype=self.dtype_policy,
             )
-            for index in range(num_layers)
+            for index in range(this.num_groups or this.num_layers)
         ]
+
+    @property
+    def hidden_dim(self):
+        """Width of the vectors that come out."""
+        return self.architecture.hidden_dim
+
+    @property
+    def embedding_width(self):
+        """Width of `extra`."""
+        return self.embedding.width
+
+    @property
+    def block_order(self):
+        """The blocks in the order in which a token passes them; shared ones stand there several times."""
+        repeats = self.architecture.num_layers // len(self.blocks)
+        return [block for block in self.blocks for _ in range(repeats)]
 
     def build(
         self, token_ids_shape, segment_ids_shape=None, padding_mask_shape=None, condition_shape=None, extra_shape=None
@@ -94,29 +107,16 @@ class Backbone(keras.layers.Layer):
         training=None,
     ):
         x = self.embedding(token_ids, segment_ids, extra, condition, training=training)
-        for block in self.blocks[:-1]:
+        *first, last = self.block_order
+        for block in first:
             x = block(x, padding_mask, condition, training=training)
-        return self.blocks[-1](x, padding_mask, condition, return_sum=return_sum, training=training)
+        return last(x, padding_mask, condition, return_sum=return_sum, training=training)
 
     def compute_output_spec(self, token_ids, *args, return_sum=False, **kwargs):
         output = keras.KerasTensor((*token_ids.shape, self.hidden_dim), self.compute_dtype)
         return (output, keras.KerasTensor(output.shape, output.dtype)) if return_sum else output
 
     def get_config(self):
-        own = (
-            "vocabulary_size",
-            "hidden_dim",
-            "num_layers",
-            "num_heads",
-            "ffn_dim",
-            "rotary",
-            "max_positions",
-            "segment_count",
-            "activation",
-            "dropout",
-            "attention_dropout",
-            "epsilon",
-            "initializer_range",
-            "seed",
-        )
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+        own = ("vocabulary_size", "dropout", "attention_dropout", "hierarchical_alpha", "seed")
+        architecture = {"architecture": self.architecture.model_dump(mode="json")}
+        return {**super().get_config(), **architecture, **{name: getattr(self, name) for name in own}}

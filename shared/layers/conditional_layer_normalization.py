@@ -12,24 +12,29 @@ class ConditionalLayerNormalization(keras.layers.Layer):
     W_g and W_b start at zero, so a pretrained encoder is unchanged before the first update. Without a condition this is
     plain layer normalization and has no W_g, W_b.
 
-    Args: epsilon: float. Added to the variance; 1e-12 matches BERT checkpoints.
+    Args:
+        epsilon: float. Added to the variance; 1e-12 matches BERT checkpoints.
+        rms: bool. True: x / sqrt(mean(x^2) + epsilon), without mean, gamma and beta, as in RoFormerV2; a condition
+            then gives (1 + c W_g) and c W_b.
     Call arguments: inputs: (batch, length, dim) float; condition: (batch, condition_dim) float, or None. Statistics are
         computed in float32.
     Returns: (batch, length, dim), compute dtype. The mask of `inputs` passes through.
     Raises: ValueError if `condition` is not of rank 2, or absent where the layer was built with one, or vice versa.
-    Reference: Su Jianlin, https://kexue.fm/archives/7124
+    Reference: Su Jianlin, https://kexue.fm/archives/7124 ; rms: Zhang and Sennrich 2019,
+        https://arxiv.org/abs/1910.07467 , without gain: https://kexue.fm/archives/8998
     """
 
-    def __init__(self, epsilon: float = 1e-12, **kwargs):
+    def __init__(self, epsilon: float = 1e-12, rms: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.epsilon = epsilon
+        self.epsilon, self.rms = epsilon, rms
         self.supports_masking = True
-        self.gamma_kernel = self.beta_kernel = None
+        self.gamma = self.beta = self.gamma_kernel = self.beta_kernel = None
 
     def build(self, inputs_shape, condition_shape=None):
         dim = inputs_shape[-1]
-        self.gamma = self._weight("gamma", (dim,), "ones")
-        self.beta = self._weight("beta", (dim,), "zeros")
+        if not self.rms:
+            self.gamma = self._weight("gamma", (dim,), "ones")
+            self.beta = self._weight("beta", (dim,), "zeros")
         if condition_shape is not None:
             _require_rank_2(condition_shape)
             self.gamma_kernel = self._weight("gamma_kernel", (condition_shape[-1], dim), "zeros")
@@ -43,14 +48,15 @@ class ConditionalLayerNormalization(keras.layers.Layer):
         if (condition is None) != (self.gamma_kernel is None):
             built = "without" if self.gamma_kernel is None else "with"
             raise ValueError(f"{self.name} was built {built} a condition; call it the same way.")
-        gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")  # (dim,)
+        gamma, beta = (1.0, 0.0) if self.rms else (ops.cast(w, "float32") for w in (self.gamma, self.beta))  # (dim,)
         if condition is not None:
             _require_rank_2(condition.shape)
             condition = ops.expand_dims(ops.cast(condition, "float32"), 1)  # (batch, 1, condition_dim)
             gamma = gamma + ops.matmul(condition, ops.cast(self.gamma_kernel, "float32"))  # (batch, 1, dim)
             beta = beta + ops.matmul(condition, ops.cast(self.beta_kernel, "float32"))
         x = ops.cast(inputs, "float32")
-        x = x - ops.mean(x, axis=-1, keepdims=True)
+        if not self.rms:
+            x = x - ops.mean(x, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(x), axis=-1, keepdims=True)
         return ops.cast(x * (ops.rsqrt(variance + self.epsilon) * gamma) + beta, self.compute_dtype)
 
@@ -58,7 +64,7 @@ class ConditionalLayerNormalization(keras.layers.Layer):
         return inputs_shape
 
     def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon}
+        return {**super().get_config(), "epsilon": self.epsilon, "rms": self.rms}
 
 
 def _require_rank_2(shape) -> None:

@@ -12,12 +12,21 @@ class TextEmbedding(keras.layers.Layer):
 
     Args:
         vocabulary_size: int. hidden_dim: int. segment_count: int.
-        max_positions: int, rows of the position table; 0 means no position embedding (rotary models).
+        max_positions: int, rows of the position table; 0 means no position embedding (rotary and relative models).
         dropout: float in [0, 1). epsilon: float, of the normalization. initializer_range: float. seed: int or None.
-    Call arguments: token_ids, segment_ids: (batch, length) int; extra: (batch, length, hidden_dim) float, added before
+        embedding_dim: int or None. Width of the tables, widened to hidden_dim by a projection; None: hidden_dim, and no
+            projection (ALBERT, ELECTRA).
+        projection: str. after: everything above has embedding_dim and is widened at the end, with bias | before: only
+            tokens have embedding_dim; they are widened, without bias, before anything is added (albert_zh).
+        rms: bool, of the normalization, see ConditionalLayerNormalization.
+        hierarchical_alpha: float in [0, 1) but not 0.5. Above 0: place i * n + j, n = max_positions, has the embedding
+            a u_i + (1 - a) u_j, u = (p - a p_0) / (1 - a), so that n * n places can be told apart and the first n
+            keep their rows p. 0: off; 0.4 is usual.
+    Call arguments: token_ids, segment_ids: (batch, length) int; extra: (batch, length, width) float, added before
         the normalization, or None; condition: (batch, condition_dim) float or None.
     Returns: (batch, length, hidden_dim), compute dtype.
-    Raises: ValueError if a static length exceeds max_positions.
+    Raises: ValueError if a static length exceeds max_positions (its square with hierarchical_alpha).
+    Reference: hierarchical positions: Su Jianlin, https://kexue.fm/archives/7947
     """
 
     def __init__(
@@ -30,38 +39,83 @@ class TextEmbedding(keras.layers.Layer):
         epsilon=1e-12,
         initializer_range=0.02,
         seed=None,
+        embedding_dim=None,
+        projection="after",
+        rms=False,
+        hierarchical_alpha=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.vocabulary_size, self.hidden_dim, self.segment_count = vocabulary_size, hidden_dim, segment_count
         self.max_positions, self.dropout, self.epsilon = max_positions, dropout, epsilon
         self.initializer_range, self.seed = initializer_range, seed
-        self.norm = ConditionalLayerNormalization(epsilon, name="norm", dtype=self.dtype_policy)
+        self.embedding_dim, self.projection, self.rms = embedding_dim, projection, rms
+        self.hierarchical_alpha = hierarchical_alpha
+        self.norm = ConditionalLayerNormalization(epsilon, rms, name="norm", dtype=self.dtype_policy)
         self.drop = keras.layers.Dropout(dropout, seed=seed, name="dropout", dtype=self.dtype_policy)
+        self.widen = None
+        if embedding_dim is not None:
+            start = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=None if seed is None else seed + 3)
+            self.widen = keras.layers.Dense(
+                hidden_dim,
+                use_bias=projection == "after",
+                kernel_initializer=start,
+                name="projection",
+                dtype=self.dtype_policy,
+            )
+
+    @property
+    def width(self):
+        """Width of segment and position tables, of the normalization and of `extra`."""
+        return self.embedding_dim if self.embedding_dim and self.projection == "after" else self.hidden_dim
+
+    @property
+    def max_length(self):
+        """Tokens that can be told apart by their place, or None for any number."""
+        if not self.max_positions:
+            return None
+        return self.max_positions**2 if self.hierarchical_alpha else self.max_positions
 
     def build(self, token_ids_shape, segment_ids_shape=None, extra_shape=None, condition_shape=None):
-        def table(index, name, rows):
+        def table(index, name, rows, width):
             seed = None if self.seed is None else self.seed + index
             start = keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=seed)
-            return self.add_weight(name=name, shape=(rows, self.hidden_dim), initializer=start)
+            return self.add_weight(name=name, shape=(rows, width), initializer=start)
 
-        self.token_table = table(0, "token_embedding", self.vocabulary_size)
-        self.segment_table = table(1, "segment_embedding", self.segment_count)
-        self.position_table = table(2, "position_embedding", self.max_positions) if self.max_positions else None
-        self.norm.build((*token_ids_shape, self.hidden_dim), condition_shape)
+        token_dim, width = self.embedding_dim or self.hidden_dim, self.width
+        self.token_table = table(0, "token_embedding", self.vocabulary_size, token_dim)
+        self.segment_table = table(1, "segment_embedding", self.segment_count, width)
+        rows = self.max_positions
+        self.position_table = table(2, "position_embedding", rows, width) if rows else None
+        self.norm.build((*token_ids_shape, width), condition_shape)
+        if self.widen is not None:
+            self.widen.build((*token_ids_shape, token_dim))
 
     def call(self, token_ids, segment_ids, extra=None, condition=None, training=None):
-        x = ops.take(self.token_table, token_ids, axis=0)  # (batch, length, hidden_dim)
+        x = ops.take(self.token_table, token_ids, axis=0)  # (batch, length, embedding_dim or hidden_dim)
+        if self.widen is not None and self.projection == "before":
+            x = self.widen(x)
         # Few segments: a product with one-hot rows has a dense gradient, which is far cheaper than a scatter.
         x = x + ops.matmul(ops.one_hot(segment_ids, self.segment_count, dtype=x.dtype), self.segment_table)
         if self.position_table is not None:
             length = token_ids.shape[1]
-            if length is not None and length > self.max_positions:
-                raise ValueError(f"length {length} exceeds max_positions={self.max_positions}.")
-            x = x + self.position_table[: ops.shape(token_ids)[1]]
+            if length is not None and length > self.max_length:
+                raise ValueError(f"length {length} exceeds max_positions={self.max_length}.")
+            x = x + self._positions(ops.shape(token_ids)[1])
         if extra is not None:
             x = x + ops.cast(extra, x.dtype)
-        return self.drop(self.norm(x, condition), training=training)
+        x = self.drop(self.norm(x, condition), training=training)
+        return self.widen(x) if self.widen is not None and self.projection == "after" else x
+
+    def _positions(self, length):
+        """Returns the embeddings of the places 0 to length - 1: (length, width)."""
+        if not self.hierarchical_alpha:
+            return self.position_table[:length]
+        alpha, places = self.hierarchical_alpha, ops.arange(length, dtype="int32")
+        table = ops.convert_to_tensor(self.position_table)
+        base = (table - alpha * table[:1]) / (1.0 - alpha)
+        coarse, fine = ops.floor_divide(places, self.max_positions), ops.mod(places, self.max_positions)
+        return alpha * ops.take(base, coarse, axis=0) + (1.0 - alpha) * ops.take(base, fine, axis=0)
 
     def compute_output_shape(self, token_ids_shape, segment_ids_shape=None, extra_shape=None, condition_shape=None):
         return (*token_ids_shape, self.hidden_dim)
@@ -76,5 +130,9 @@ class TextEmbedding(keras.layers.Layer):
             "epsilon",
             "initializer_range",
             "seed",
+            "embedding_dim",
+            "projection",
+            "rms",
+            "hierarchical_alpha",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}

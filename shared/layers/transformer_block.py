@@ -12,8 +12,10 @@ class TransformerBlock(keras.layers.Layer):
     """x = norm(x + attention(x)); x = norm(x + ffn(x)), as in BERT.
 
     Args:
-        num_heads: int. ffn_dim: int, width of the feed-forward layer. rotary: bool, rotary positions.
-        activation: str, of the feed-forward layer; `gelu` is the exact one (erf).
+        num_heads: int. ffn_dim: int, width of the feed-forward layer.
+        position, relative_range, bias: as in SelfAttention; bias also of the feed-forward layers.
+        rms: bool, of the normalizations, see ConditionalLayerNormalization.
+        activation: str, of the feed-forward layer: gelu (the exact one, erf) | gelu_tanh | relu | silu.
         dropout: float in [0, 1), on both residual branches. attention_dropout: the same, on attention probabilities.
         epsilon: float, of the normalizations. initializer_range: float, standard deviation of the start.
         seed: int or None, of dropout and start.
@@ -28,7 +30,10 @@ class TransformerBlock(keras.layers.Layer):
         self,
         num_heads,
         ffn_dim,
-        rotary=False,
+        position="absolute",
+        relative_range=64,
+        bias=True,
+        rms=False,
         activation="gelu",
         dropout=0.1,
         attention_dropout=0.1,
@@ -38,27 +43,42 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_heads, self.ffn_dim, self.rotary, self.activation = num_heads, ffn_dim, rotary, activation
+        self.num_heads, self.ffn_dim, self.position, self.relative_range = num_heads, ffn_dim, position, relative_range
+        self.bias, self.rms, self.activation = bias, rms, activation
         self.dropout, self.attention_dropout, self.epsilon = dropout, attention_dropout, epsilon
         self.initializer_range, self.seed = initializer_range, seed
         self.supports_masking = True
         policy = self.dtype_policy
         self.attention = SelfAttention(
-            num_heads, rotary, attention_dropout, initializer_range, self._seed(0), name="attention", dtype=policy
+            num_heads,
+            position,
+            relative_range,
+            bias,
+            attention_dropout,
+            initializer_range,
+            self._seed(0),
+            name="attention",
+            dtype=policy,
         )
         self.attention_drop = keras.layers.Dropout(dropout, seed=self._seed(1), name="attention_dropout", dtype=policy)
-        self.attention_norm = ConditionalLayerNormalization(epsilon, name="attention_norm", dtype=policy)
-        self.expand = keras.layers.Dense(ffn_dim, kernel_initializer=self._start(2), name="ffn_expand", dtype=policy)
-        self.activate = keras.activations.get(activation)
+        self.attention_norm = ConditionalLayerNormalization(epsilon, rms, name="attention_norm", dtype=policy)
+        self.expand = keras.layers.Dense(
+            ffn_dim, use_bias=bias, kernel_initializer=self._start(2), name="ffn_expand", dtype=policy
+        )
+        self.activate = activation_function(activation)
         self.ffn_drop = keras.layers.Dropout(dropout, seed=self._seed(3), name="ffn_dropout", dtype=policy)
-        self.ffn_norm = ConditionalLayerNormalization(epsilon, name="ffn_norm", dtype=policy)
+        self.ffn_norm = ConditionalLayerNormalization(epsilon, rms, name="ffn_norm", dtype=policy)
 
     def build(self, inputs_shape, padding_mask_shape=None, condition_shape=None):
         self.attention.build(inputs_shape)
         self.attention_norm.build(inputs_shape, condition_shape)
         self.expand.build(inputs_shape)
         self.reduce = keras.layers.Dense(
-            inputs_shape[-1], kernel_initializer=self._start(4), name="ffn_reduce", dtype=self.dtype_policy
+            inputs_shape[-1],
+            use_bias=self.bias,
+            kernel_initializer=self._start(4),
+            name="ffn_reduce",
+            dtype=self.dtype_policy,
         )
         self.reduce.build((*inputs_shape[:-1], self.ffn_dim))
         self.ffn_norm.build(inputs_shape, condition_shape)
@@ -80,7 +100,10 @@ class TransformerBlock(keras.layers.Layer):
         own = (
             "num_heads",
             "ffn_dim",
-            "rotary",
+            "position",
+            "relative_range",
+            "bias",
+            "rms",
             "activation",
             "dropout",
             "attention_dropout",
@@ -95,3 +118,10 @@ class TransformerBlock(keras.layers.Layer):
 
     def _start(self, index):
         return keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=self._seed(index))
+
+
+def activation_function(name):
+    """Returns a Keras activation; gelu_tanh is gelu by its tanh approximation, in checkpoints called gelu_new."""
+    if name == "gelu_tanh":
+        return lambda x: keras.activations.gelu(x, approximate=True)
+    return keras.activations.get(name)

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from shared.backbones.architecture import Architecture
 from shared.backbones.backbone import Backbone
 from shared.backbones.settings import BackboneSettings, build_backbone
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
@@ -12,7 +13,7 @@ from shared.training.weights import load_weights, save_weights
 from tests.conftest import to_numpy
 
 ROWS = 30  # of the vocabulary
-KINDS = ("bert", "roformer")
+KINDS = ("bert", "albert", "nezha", "roformer", "roformer_v2")
 TOKENS = np.array([[2, 9, 14, 3, 24, 3], [2, 5, 3, 17, 3, 0]], "int32")
 SEGMENTS = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]], "int32")
 CONDITION = np.array([[1, 0, 0], [0, 1, 0]], "float32")
@@ -73,10 +74,10 @@ def test_every_normalization_is_conditional(kind):
     layer = backbone(kind)
     call(layer, CONDITION)
     norms = [part for part in layer._flatten_layers() if isinstance(part, ConditionalLayerNormalization)]
-    assert len(norms) == 1 + 2 * layer.num_layers
+    assert len(norms) == 1 + 2 * len(layer.blocks)
     assert not any(isinstance(part, keras.layers.LayerNormalization) for part in layer._flatten_layers())
     kernels = [weight.path for weight in layer.weights if weight.name in ("gamma_kernel", "beta_kernel")]
-    assert len(kernels) == len(set(kernels)) == 2 * (1 + 2 * layer.num_layers)
+    assert len(kernels) == len(set(kernels)) == 2 * (1 + 2 * len(layer.blocks))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,7 +187,7 @@ def test_bert_base_without_its_pooler_has_the_published_85_million_in_its_blocks
 
 
 def test_the_heads_of_each_preset():
-    assert [backbone("bert", preset).num_heads for preset in ("tiny", "small", "base")] == [2, 12, 12]
+    assert [backbone("bert", preset).architecture.num_heads for preset in ("tiny", "small", "base")] == [2, 12, 12]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -227,29 +228,30 @@ def test_no_two_weight_matrices_start_with_the_same_numbers():
 
 
 def test_the_config_round_trips():
-    arguments = {
-        "vocabulary_size": 11,
-        "hidden_dim": 8,
-        "num_layers": 3,
-        "num_heads": 4,
-        "ffn_dim": 12,
-        "rotary": True,
-        "max_positions": 64,
-        "segment_count": 3,
-        "activation": "relu",
-        "dropout": 0.2,
-        "attention_dropout": 0.3,
-        "epsilon": 1e-6,
-        "initializer_range": 0.1,
-        "seed": 5,
-    }
-    layer = Backbone(**arguments)
+    sizes = Architecture(
+        kind="albert",
+        num_layers=4,
+        hidden_dim=8,
+        num_heads=4,
+        ffn_dim=12,
+        embedding_dim=6,
+        projection="before",
+        max_positions=64,
+        num_groups=2,
+        activation="relu",
+        segment_count=3,
+        epsilon=1e-6,
+        initializer_range=0.1,
+    )
+    layer = Backbone(sizes, 11, dropout=0.2, attention_dropout=0.3, hierarchical_alpha=0.4, seed=5)
     document = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
     copy = keras.saving.deserialize_keras_object(document)
-    assert {name: copy.get_config()[name] for name in arguments} == arguments
-    part = copy.blocks[2]
-    assert (part.attention.rotary, part.attention.dropout, part.dropout, part.epsilon) == (True, 0.3, 0.2, 1e-6)
-    assert (len(copy.blocks), part.activation, copy.embedding.epsilon) == (3, "relu", 1e-6)
+    assert copy.architecture == sizes
+    assert copy.get_config() == layer.get_config()
+    part = copy.blocks[1]
+    assert (part.attention.position, part.attention.dropout, part.dropout, part.epsilon) == ("absolute", 0.3, 0.2, 1e-6)
+    assert (len(copy.blocks), part.activation, copy.embedding.epsilon) == (2, "relu", 1e-6)
+    assert (copy.embedding.hierarchical_alpha, copy.embedding.max_length) == (0.4, 64 * 64)
 
 
 def test_mixed_precision_keeps_weights_float32_and_comes_close_to_float32():

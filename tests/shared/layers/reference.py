@@ -41,8 +41,18 @@ def rotate_vector(vector, position):
     return result
 
 
-def self_attention(x, weights, num_heads, mask=None, rotary=False):
-    """weights: qkv_kernel, qkv_bias, output_kernel, output_bias; mask: (batch, length), True at real tokens."""
+def rms_norm(x, epsilon):
+    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + epsilon)
+
+
+def distance_vector(distance, clip, size):
+    """Sinusoids of a clipped distance: even places hold the sine, odd ones the cosine of the same angle."""
+    place = min(max(distance, -clip), clip) + clip
+    return np.array([(math.cos if i % 2 else math.sin)(place / 10000 ** (2 * (i // 2) / size)) for i in range(size)])
+
+
+def self_attention(x, weights, num_heads, mask=None, rotary=False, clip=None):
+    """weights: qkv_kernel, qkv_bias, output_kernel, output_bias; mask: (batch, length), True at real tokens; clip: of relative positions."""
     qkv_kernel, qkv_bias, output_kernel, output_bias = weights
     batch, length, dim = x.shape
     size = dim // num_heads
@@ -57,8 +67,11 @@ def self_attention(x, weights, num_heads, mask=None, rotary=False):
                 k = np.stack([rotate_vector(row, m) for m, row in enumerate(k)])
             visible = np.flatnonzero(mask[b]) if mask is not None else np.arange(length)
             for m in range(length):
-                shares = softmax(np.array([q[m] @ k[n] for n in visible]) / math.sqrt(size))
-                context[b, m, part] = shares @ value[visible][:, part]
+                told = np.zeros((len(visible), size))
+                if clip is not None:
+                    told = np.stack([distance_vector(n - m, clip, size) for n in visible])
+                shares = softmax((k[visible] + told) @ q[m] / math.sqrt(size))
+                context[b, m, part] = shares @ (value[visible][:, part] + told)
     return context @ output_kernel + output_bias
 
 

@@ -5,7 +5,7 @@ import pytest
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
 from tests.conftest import to_numpy
 from tests.shared.layers.layer_check import check_layer, randomize
-from tests.shared.layers.reference import conditional_layer_norm, layer_norm
+from tests.shared.layers.reference import conditional_layer_norm, layer_norm, rms_norm
 
 
 @pytest.fixture
@@ -113,3 +113,26 @@ def test_built_without_a_condition_it_must_be_called_without(x, condition):
     layer(x)
     with pytest.raises(ValueError, match="built without a condition"):
         layer(x, condition)
+
+
+def test_rms_has_no_weights_and_equals_the_formula_in_float64(x):
+    layer = ConditionalLayerNormalization(epsilon=0.1, rms=True)
+    np.testing.assert_allclose(to_numpy(layer(x)), rms_norm(np.float64(x), 0.1), atol=1e-5)
+    assert layer.weights == []
+
+
+def test_rms_with_a_condition_passes_the_check_of_every_layer(x, condition):
+    inputs = {"inputs": x, "condition": condition}
+    arguments = {"epsilon": 1e-6, "rms": True}
+    check_layer(
+        ConditionalLayerNormalization, arguments, inputs, padded=("inputs",), passes_mask=True, bfloat16_error=0.1
+    )
+
+
+def test_rms_with_a_condition_scales_and_shifts_by_it_from_a_start_without_effect(x, condition):
+    layer = ConditionalLayerNormalization(epsilon=0.1, rms=True)
+    np.testing.assert_allclose(to_numpy(layer(x, condition)), rms_norm(np.float64(x), 0.1), atol=1e-5)
+    randomize(layer)
+    gamma, beta = (np.float64(condition) @ np.float64(to_numpy(w)) for w in layer.weights)
+    want = rms_norm(np.float64(x), 0.1) * (1 + gamma)[:, None] + beta[:, None]
+    np.testing.assert_allclose(to_numpy(layer(x, condition)), want, atol=1e-4)

@@ -4,7 +4,7 @@ import pytest
 from shared.layers.text_embedding import TextEmbedding
 from tests.conftest import to_numpy
 from tests.shared.layers.layer_check import check_layer, randomize
-from tests.shared.layers.reference import conditional_layer_norm
+from tests.shared.layers.reference import conditional_layer_norm, layer_norm
 
 TOKENS = np.array([[2, 9, 4, 3, 4], [2, 5, 3, 7, 3]], "int32")
 SEGMENTS = np.array([[0, 0, 0, 0, 1], [0, 0, 0, 1, 1]], "int32")
@@ -88,3 +88,53 @@ def test_dropout_acts_in_training_only():
     np.testing.assert_array_equal(to_numpy(layer(TOKENS, SEGMENTS, training=False)), still)
     dropped = to_numpy(layer(TOKENS, SEGMENTS, training=True)) == 0
     assert 0.2 < dropped.mean() < 0.8
+
+
+@pytest.mark.parametrize(("projection", "width"), [("after", 4), ("before", 8)])
+def test_factorised_embeddings_pass_the_check_of_every_layer(rng, condition, projection, width):
+    arguments = SIZE | {"embedding_dim": 4, "projection": projection, "max_positions": 16}
+    extra = rng.normal(size=(2, 5, width)).astype("float32")
+    inputs = {"token_ids": TOKENS, "segment_ids": SEGMENTS, "extra": extra, "condition": condition}
+    check_layer(TextEmbedding, arguments, inputs, padded=("token_ids", "segment_ids", "extra"), bfloat16_error=0.2)
+
+
+@pytest.mark.parametrize("projection", ["after", "before"])
+def test_factorised_embeddings_equal_the_formula_in_float64(projection):
+    layer = TextEmbedding(**SIZE, embedding_dim=4, projection=projection, max_positions=5, epsilon=0.1)
+    layer(TOKENS, SEGMENTS)
+    randomize(layer)
+    tokens, segments, positions, kernel = (
+        np.float64(to_numpy(w)) for w in (layer.token_table, layer.segment_table, layer.position_table, layer.widen.kernel)
+    )
+    norm = [np.float64(to_numpy(weight)) for weight in layer.norm.weights]
+    vectors = tokens[TOKENS] @ kernel if projection == "before" else tokens[TOKENS]
+    want = layer_norm(vectors + segments[SEGMENTS] + positions, *norm, 0.1)
+    if projection == "after":
+        want = want @ kernel + np.float64(to_numpy(layer.widen.bias))
+    assert (layer.widen.bias is None) == (projection == "before")
+    np.testing.assert_allclose(to_numpy(layer(TOKENS, SEGMENTS)), want, atol=1e-5)
+
+
+def test_hierarchical_positions_keep_the_first_rows_and_tell_later_places_apart():
+    tokens = np.full((1, 9), 4, "int32")
+    plain = TextEmbedding(**SIZE, max_positions=3)
+    layer = TextEmbedding(**SIZE, max_positions=3, hierarchical_alpha=0.4)
+    for one in (plain, layer):
+        one.build((None, None), (None, None))
+        randomize(one)
+    first = to_numpy(plain(tokens[:, :3], np.zeros((1, 3), "int32")))
+    got = to_numpy(layer(tokens, np.zeros((1, 9), "int32")))
+    np.testing.assert_allclose(got[:, :3], first, atol=1e-5)
+    table = np.float64(to_numpy(layer.position_table))
+    base = (table - 0.4 * table[0]) / 0.6
+    sums = np.float64(to_numpy(layer.token_table))[4] + np.float64(to_numpy(layer.segment_table))[0]
+    norm = [np.float64(to_numpy(weight)) for weight in layer.norm.weights]
+    want = layer_norm(sums + 0.4 * base[2] + 0.6 * base[1], *norm, 1e-12)  # place 7 = 2 * 3 + 1
+    np.testing.assert_allclose(got[0, 7], want, atol=1e-5)
+    assert len(np.unique(got[0].round(4), axis=0)) == 9
+
+
+def test_hierarchical_positions_end_at_the_square_of_the_table():
+    layer = TextEmbedding(**SIZE, max_positions=2, hierarchical_alpha=0.4)
+    with pytest.raises(ValueError, match="length 5 exceeds max_positions=4"):
+        layer(TOKENS, SEGMENTS)

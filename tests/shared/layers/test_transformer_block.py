@@ -23,7 +23,7 @@ def condition(rng):
 # Each of the two normalizations rounds vectors of about 5 to bfloat16, whose steps there are 1/32.
 def test_passes_the_check_of_every_layer_with_a_condition(x, condition):
     arguments = SIZE | {
-        "rotary": True,
+        "position": "rotary",
         "activation": "relu",
         "dropout": 0.2,
         "attention_dropout": 0.3,
@@ -44,7 +44,7 @@ def test_passes_the_check_of_every_layer_without_a_condition(x):
 
 @pytest.mark.parametrize("rotary", [False, True])
 def test_equals_the_formula_in_float64(x, condition, rotary):
-    layer = TransformerBlock(**SIZE, rotary=rotary, epsilon=0.1)
+    layer = TransformerBlock(**SIZE, position="rotary" if rotary else "absolute", epsilon=0.1)
     layer(x, MASK, condition)
     randomize(layer)
     parts = [layer.attention, layer.attention_norm, layer.expand, layer.reduce, layer.ffn_norm]
