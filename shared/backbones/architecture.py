@@ -13,8 +13,9 @@ class Architecture(Section):
     """Sizes and variants of an encoder. Two kinds with equal fields compute the same.
 
     Reference: BERT https://arxiv.org/abs/1810.04805 ; ELECTRA https://arxiv.org/abs/2003.10555 ; ALBERT
-    https://arxiv.org/abs/1909.11942 ; NEZHA https://arxiv.org/abs/1909.00204 ; RoFormer https://arxiv.org/abs/2104.09864 ;
-    RoFormerV2 https://kexue.fm/archives/8998 ; WoBERT https://kexue.fm/archives/7758
+    https://arxiv.org/abs/1909.11942 ; NEZHA https://arxiv.org/abs/1909.00204 ; RoFormer
+    https://arxiv.org/abs/2104.09864 ; RoFormerV2 https://kexue.fm/archives/8998 ; WoBERT
+    https://kexue.fm/archives/7758
     """
 
     kind: Kind = Field(description="family; names the published tensors")
@@ -22,9 +23,12 @@ class Architecture(Section):
     hidden_dim: int = Field(ge=2, description="width of a token's vector")
     num_heads: int = Field(ge=1, description="attention heads; divide hidden_dim")
     ffn_dim: int = Field(ge=1, description="width inside the feed-forward layers")
-    embedding_dim: int | None = Field(None, ge=1, description="width of the embeddings; empty: hidden_dim, no projection")
+    embedding_dim: int | None = Field(
+        None, ge=1, description="width of the embeddings; empty: hidden_dim, no projection"
+    )
     projection: Literal["after", "before"] = Field(
-        "after", description="embeddings are widened to hidden_dim after, with bias, or before positions and norm, without"
+        "after",
+        description="embeddings are widened to hidden_dim after, with bias, or before positions and norm, without",
     )
     position: Literal["absolute", "rotary", "relative"] = Field("absolute", description="how order is told")
     max_positions: int = Field(512, ge=1, description="rows of the table of absolute positions")

@@ -46,7 +46,8 @@ class BackboneSettings(Section):
         if self.architecture or self.pretrained:
             return self.architecture
         kind = FROM_SCRATCH if self.kind == "auto" else self.kind
-        return Architecture(kind=kind, max_positions=self.max_positions, **PRESETS[self.preset], **KINDS[kind])
+        sizes = {"kind": kind, "max_positions": self.max_positions, **PRESETS[self.preset], **KINDS[kind]}
+        return Architecture.model_validate(sizes)
 
     @property
     def max_length(self) -> int | None:

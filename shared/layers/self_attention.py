@@ -15,8 +15,8 @@ class SelfAttention(keras.layers.Layer):
 
     Args:
         num_heads: int. Must divide the input's last dimension.
-        position: str. absolute: none here | rotary: queries and keys are rotated by their position (RoFormer) | relative:
-            fixed sinusoids of the clipped distance are added to keys and values (NEZHA).
+        position: str. absolute: none here | rotary: queries and keys are rotated by their position (RoFormer) |
+            relative: fixed sinusoids of the clipped distance are added to keys and values (NEZHA).
         relative_range: int. Of `relative`: distances are clipped to -range .. range.
         bias: bool. Whether the projections have biases.
         dropout: float in [0, 1). On the attention probabilities.

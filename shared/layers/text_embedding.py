@@ -55,7 +55,8 @@ class TextEmbedding(keras.layers.Layer):
         self.drop = keras.layers.Dropout(dropout, seed=seed, name="dropout", dtype=self.dtype_policy)
         self.widen = None
         if embedding_dim is not None:
-            start = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=None if seed is None else seed + 3)
+            kernel_seed = None if seed is None else seed + 3
+            start = keras.initializers.TruncatedNormal(stddev=initializer_range, seed=kernel_seed)
             self.widen = keras.layers.Dense(
                 hidden_dim,
                 use_bias=projection == "after",

@@ -141,5 +141,5 @@ def test_a_length_without_positions_is_an_error_for_bert_only(kind):
     if kind == "roformer":
         assert settings(model={"backbone": backbone}).data.max_length == 64
     else:
-        with pytest.raises(ValueError, match=r"data\.max_length=64 needs more positions"):
+        with pytest.raises(ValueError, match=r"data\.max_length=64 needs 64 positions"):
             settings(model={"backbone": backbone})

@@ -23,7 +23,7 @@ def test_a_window_without_room_for_the_passage_is_refused():
 
 def test_a_window_longer_than_the_position_table_is_refused_for_bert_alone():
     backbone = {"kind": "bert", "preset": "tiny", "max_positions": 15}
-    assert "data.window=16 needs more positions" in refused(model={"backbone": backbone})
+    assert "data.window=16 needs 16 positions" in refused(model={"backbone": backbone})
     assert settings(model={"backbone": backbone | {"kind": "roformer"}})
 
 

@@ -7,7 +7,7 @@ BERT = {"kind": "bert", "preset": "tiny", "max_positions": 32}
 
 def test_bert_needs_a_position_for_each_token():
     assert settings(model={"backbone": BERT}, data={"max_length": 32}).data.max_length == 32
-    with pytest.raises(ValueError, match=r"max_length=33 needs more positions than model\.backbone\.max_positions=32"):
+    with pytest.raises(ValueError, match=r"max_length=33 needs 33 positions, the backbone has 32"):
         settings(model={"backbone": BERT}, data={"max_length": 33})
 
 

@@ -52,7 +52,10 @@ def distance_vector(distance, clip, size):
 
 
 def self_attention(x, weights, num_heads, mask=None, rotary=False, clip=None):
-    """weights: qkv_kernel, qkv_bias, output_kernel, output_bias; mask: (batch, length), True at real tokens; clip: of relative positions."""
+    """weights: qkv_kernel, qkv_bias, output_kernel, output_bias; mask: (batch, length), True at real tokens.
+
+    clip: of relative positions, or None.
+    """
     qkv_kernel, qkv_bias, output_kernel, output_bias = weights
     batch, length, dim = x.shape
     size = dim // num_heads

@@ -103,9 +103,8 @@ def test_factorised_embeddings_equal_the_formula_in_float64(projection):
     layer = TextEmbedding(**SIZE, embedding_dim=4, projection=projection, max_positions=5, epsilon=0.1)
     layer(TOKENS, SEGMENTS)
     randomize(layer)
-    tokens, segments, positions, kernel = (
-        np.float64(to_numpy(w)) for w in (layer.token_table, layer.segment_table, layer.position_table, layer.widen.kernel)
-    )
+    weights = (layer.token_table, layer.segment_table, layer.position_table, layer.widen.kernel)
+    tokens, segments, positions, kernel = (np.float64(to_numpy(weight)) for weight in weights)
     norm = [np.float64(to_numpy(weight)) for weight in layer.norm.weights]
     vectors = tokens[TOKENS] @ kernel if projection == "before" else tokens[TOKENS]
     want = layer_norm(vectors + segments[SEGMENTS] + positions, *norm, 0.1)
