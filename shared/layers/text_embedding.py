@@ -111,7 +111,7 @@ class TextEmbedding(keras.layers.Layer):
     def _positions(self, length):
         """Returns the embeddings of the places 0 to length - 1: (length, width)."""
         if not self.hierarchical_alpha:
-            return self.position_table[:length]
+            return ops.convert_to_tensor(self.position_table)[:length]
         alpha, places = self.hierarchical_alpha, ops.arange(length, dtype="int32")
         table = ops.convert_to_tensor(self.position_table)
         base = (table - alpha * table[:1]) / (1.0 - alpha)

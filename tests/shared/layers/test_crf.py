@@ -1,3 +1,4 @@
+import functools
 import itertools
 import json
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+from shared.decoding.viterbi import viterbi
 from shared.layers import crf
 from shared.layers.crf import CRF, hide_missing_labels
 from tests.conftest import to_numpy
@@ -30,6 +32,8 @@ def compiled(function):
 
 
 log_partition, log_likelihood, path_score = map(compiled, (crf.log_partition, crf.log_likelihood, crf.path_score))
+best_labels = compiled(crf.best_labels)
+best_labels_from_0 = compiled(functools.partial(crf.best_labels, start_label=0))
 
 
 def problem(seed, batch, length, labels, sequences=None, scale=2.0):
@@ -102,6 +106,38 @@ def test_every_length_equals_a_recursion_in_float64(length):
         alpha = np.where(mask[:, token, None], step, alpha)
     want = np.logaddexp.reduce(alpha, axis=1)
     np.testing.assert_allclose(log_partition(logits, transitions, mask), want, rtol=1e-5)
+
+
+@given(st.integers(0, 2**31), st.booleans())
+@EXAMPLES
+def test_the_best_labels_are_those_of_the_best_path(seed, forced):
+    logits, transitions, mask, _ = problem(seed, 2, 5, 3)
+    got = (best_labels_from_0 if forced else best_labels)(logits, transitions, mask)
+    for row, real, labels in zip(logits.astype("float64"), mask, got, strict=True):
+        length = int(real.sum())
+        paths = [path for path in itertools.product(range(3), repeat=length) if not (forced and path[0])]
+        best = max(score(row, transitions, path) for path in paths)
+        assert score(row, transitions, labels[:length]) == pytest.approx(best, abs=1e-5)
+        assert not (forced and labels[0])
+        assert not labels[length:].any()
+
+
+@pytest.mark.parametrize("start_label", [None, 0])
+def test_the_best_labels_equal_the_pruned_search(start_label):
+    logits, transitions, mask, _ = problem(2, 4, 40, 30, sequences=3)
+    got = compiled(functools.partial(crf.best_labels, start_label=start_label))(logits, transitions, mask)
+    np.testing.assert_array_equal(got, viterbi(logits, transitions, mask, start_label))
+
+
+def test_the_best_labels_of_a_single_token():
+    logits, transitions, mask, _ = problem(3, 4, 1, 3)
+    np.testing.assert_array_equal(best_labels(logits, transitions, mask)[:, 0], logits[:, 0].argmax(axis=-1))
+
+
+def test_the_best_labels_need_a_known_length():
+    logits, mask = keras.Input((None, 3)), keras.Input((None,), dtype="bool")
+    with pytest.raises(ValueError, match="needs a known length"):
+        crf.best_labels(logits, np.zeros((3, 3), "float32"), mask)
 
 
 def test_sequences_side_by_side_are_independent():
