@@ -11,6 +11,7 @@ from competitions.lic2020_ee.settings import Settings
 from shared.arrays import Ragged, Split
 from shared.task import Prepared
 from shared.text.tokenizer import TEXTS_AT_ONCE, Tokenizer
+from shared.text.units import tokenizer_for
 from shared.text.vocabulary import vocabulary_for
 
 LENGTH_FIELD = "token_ids"
@@ -20,7 +21,7 @@ SPAN_FIELDS = 4  # numbers that `spans` holds for each argument
 def encode(raw: RawData, settings: Settings) -> Prepared:
     """Returns the three splits as arrays, with the vocabulary given or learned from the training texts."""
     vocabulary = vocabulary_for(settings.text, (example.text for example in raw.train))
-    tokenizer = Tokenizer(vocabulary, settings.text.lowercase)
+    tokenizer = tokenizer_for(vocabulary, settings.text)
     splits = {
         name: encode_split(getattr(raw, name), tokenizer, raw.schema, settings.data.max_length)
         for name in ("train", "valid", "test")

@@ -16,6 +16,7 @@ from competitions.lic2020_mrc.settings import DataSettings, Settings
 from shared.arrays import Ragged, Split
 from shared.task import Prepared
 from shared.text.tokenizer import TEXTS_AT_ONCE, Tokenizer, Tokens
+from shared.text.units import tokenizer_for
 from shared.text.vocabulary import vocabulary_for
 
 Span = tuple[int, int]  # tokens of the passage, half-open
@@ -25,7 +26,7 @@ def encode(raw: RawData, settings: Settings) -> Prepared:
     """Returns the three splits as arrays, with the vocabulary given or learned from the training texts."""
     passages = dict.fromkeys(example.context for example in raw.train)  # one may have several questions
     vocabulary = vocabulary_for(settings.text, [*passages, *(example.question for example in raw.train)])
-    tokenizer = Tokenizer(vocabulary, settings.text.lowercase)
+    tokenizer = tokenizer_for(vocabulary, settings.text)
     splits = {name: encode_split(getattr(raw, name), tokenizer, settings.data) for name in ("train", "valid", "test")}
     labels = {
         "window": settings.data.window,

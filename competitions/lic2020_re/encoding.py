@@ -17,6 +17,7 @@ from competitions.lic2020_re.settings import Settings
 from shared.arrays import Ragged, Split
 from shared.task import Prepared
 from shared.text.tokenizer import TEXTS_AT_ONCE, Tokenizer, Tokens
+from shared.text.units import tokenizer_for
 from shared.text.vocabulary import vocabulary_for
 
 LENGTH_FIELD = "token_ids"
@@ -27,7 +28,7 @@ Span = tuple[int, int]  # tokens, half-open
 def encode(raw: RawData, settings: Settings) -> Prepared:
     """Returns the three splits as arrays, with the vocabulary given or learned from the training texts."""
     vocabulary = vocabulary_for(settings.text, (example.text for example in raw.train))
-    tokenizer = Tokenizer(vocabulary, settings.text.lowercase)
+    tokenizer = tokenizer_for(vocabulary, settings.text)
     splits = {
         name: encode_split(getattr(raw, name), tokenizer, raw.schema, settings.data.max_length)
         for name in ("train", "valid", "test")

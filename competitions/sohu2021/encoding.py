@@ -11,6 +11,7 @@ from shared.arrays import Ragged, Split
 from shared.task import Labels, Prepared
 from shared.text.pairs import pack_pairs
 from shared.text.tokenizer import Tokenizer
+from shared.text.units import tokenizer_for
 from shared.text.vocabulary import vocabulary_for
 from shared.training.feed import FieldFeed
 
@@ -20,7 +21,7 @@ LENGTH_FIELD = "token_ids"
 def encode(raw: RawData, settings: Settings) -> Prepared:
     """Returns the three splits as arrays, with the vocabulary given or learned from the training texts."""
     vocabulary = vocabulary_for(settings.text, (text for e in raw.train for text in (e.source, e.target)))
-    tokenizer = Tokenizer(vocabulary, settings.text.lowercase)
+    tokenizer = tokenizer_for(vocabulary, settings.text)
     splits = {
         name: encode_split(getattr(raw, name), tokenizer, settings.data.max_length)
         for name in ("train", "valid", "test")

@@ -17,6 +17,9 @@ PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]",
 class Vocabulary:
     """Tokens with their ids. [PAD] must have id 0, since 0 fills up short rows.
 
+    Blank tokens may stand more than once: published files have some (U+2028 in Google's, empty lines where an editor
+    took it for a line end), and no text is ever cut into a blank. They keep their places, so that ids fit the weights.
+
     Args: tokens: in the order of their ids. where: named in error messages.
     Raises: UserError if a special token is missing, [PAD] is not first, or a token stands twice.
     """
@@ -27,10 +30,13 @@ class Vocabulary:
         missing = [token for token in SPECIAL_TOKENS if token not in self.ids]
         if missing:
             raise UserError(f"{where}: no {', '.join(missing)}. A BERT vocab.txt has {', '.join(SPECIAL_TOKENS)}.")
-        if len(self.ids) != len(tokens):
-            twice = next(token for token, count in Counter(tokens).items() if count > 1)
-            line = len(tokens) - tokens[::-1].index(twice)
-            raise UserError(f"{where}:{line}: token {twice!r} stands here and at line {tokens.index(twice) + 1}.")
+        twice = [token for token, count in Counter(tokens).items() if count > 1 and token.strip()]
+        if twice:
+            first, last = tokens.index(twice[0]) + 1, len(tokens) - tokens[::-1].index(twice[0])
+            raise UserError(
+                f"{where}:{last}: token {twice[0]!r} stands here and at line {first}. A token has one id: take the "
+                "published file, or remove what was added."
+            )
         if self.ids[PAD] != 0:
             raise UserError(
                 f"{where}:{self.ids[PAD] + 1}: [PAD] must be the first line (id 0), as in BERT's vocab.txt."
@@ -46,7 +52,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """Reads a vocab.txt: UTF-8, one token a line."""
+        """Reads a vocab.txt: UTF-8, one token a line; line ends may be \\n or \\r\\n, empty last lines do not count."""
         tokens = read_text(path).split("\n")
         while tokens and not tokens[-1].strip("\r"):
             tokens.pop()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer
 from tokenizers.normalizers import BertNormalizer
 
+from shared.errors import UserError
 from shared.text.tokenizer import Tokenizer
 from shared.text.vocabulary import SPECIAL_TOKENS, Vocabulary, learn_vocabulary
 
@@ -83,15 +84,31 @@ def test_no_visible_character_is_lost(text):
 
 
 @settings(deadline=None)
-@given(TEXT)
-def test_ids_are_those_of_the_reference(text):
+@given(st.lists(TEXT, max_size=4))
+def test_ids_and_offsets_are_those_of_the_reference(texts):
     for tokenizer, lowercase in ((UNCASED, True), (CASED, False)):
         reference = BertWordPieceTokenizer(
             vocab=tokenizer.vocabulary.ids, clean_text=True, handle_chinese_chars=True, lowercase=lowercase
         )
-        want = reference.encode(text, add_special_tokens=False)
-        if not any(token in text for token in SPECIAL_TOKENS):  # the reference reads them as commands
-            assert tokenizer.encode_ids([text])[0].tolist() == want.ids
+        for text, got in zip(texts, tokenizer.encode_batch(texts), strict=True):
+            want = reference.encode(text, add_special_tokens=False)
+            if not any(token in text for token in SPECIAL_TOKENS):  # the reference reads them as commands
+                assert got.ids.tolist() == want.ids
+                assert got.offsets.tolist() == [list(place) for place in want.offsets]
+
+
+@pytest.mark.parametrize("around", ["{}", "a{}b", "今{}{}天"])
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_every_character_of_the_first_planes_is_cut_as_by_the_reference(around, lowercase):
+    tokenizer = UNCASED if lowercase else CASED
+    reference = BertWordPieceTokenizer(
+        vocab=tokenizer.vocabulary.ids, clean_text=True, handle_chinese_chars=True, lowercase=lowercase
+    )
+    codes = [*range(0x3100), *range(0xA000, 0xAC10), *range(0xF900, 0x10100), *range(0x1D100, 0x1D200)]
+    texts = [around.replace("{}", chr(code)) for code in codes]
+    wanted = reference.encode_batch(texts, add_special_tokens=False)
+    for text, got, want in zip(texts, tokenizer.encode_batch(texts), wanted, strict=True):
+        assert (got.ids.tolist(), got.offsets.tolist()) == (want.ids, list(map(list, want.offsets))), ascii(text)
 
 
 @settings(deadline=None)
@@ -153,6 +170,45 @@ def test_case_and_accents_stay_unless_lowercase():
 def test_every_chinese_character_is_one_token():
     text = "".join(chr(code) for code in range(0x4E00, 0x5200))
     assert slices_of(UNCASED, text) == list(text)
+
+
+def test_texts_are_not_mixed_up_across_portions(monkeypatch):
+    texts = ["今天WTO", "", "下雨 ab", "\n", "龘", "wto今", *["a b c"] * 5]
+    want = [UNCASED.encode_batch([text])[0] for text in texts]
+    for size in (1, 4, 7):
+        monkeypatch.setattr("shared.text.tokenizer.CHARACTERS_AT_ONCE", size)
+        for got, one in zip(UNCASED.encode_batch(texts), want, strict=True):
+            assert got.ids.tolist() == one.ids.tolist()
+            assert got.offsets.tolist() == one.offsets.tolist()
+
+
+def test_thousands_of_new_words_keep_their_order(monkeypatch):
+    monkeypatch.setattr("shared.text.tokenizer.WORDS_AT_ONCE", 8)
+    words = [format(number, "x") for number in range(1000)]
+    tokenizer = Tokenizer(VOCABULARY, lowercase=True)
+    together = tokenizer.encode_batch([" ".join(words)])[0]
+    assert np.concatenate(tokenizer.encode_ids(words)).tolist() == together.ids.tolist()
+    assert np.unique(together.offsets).max() == len(" ".join(words))
+
+
+def test_cut_ids_are_the_first_ones_and_hold_no_others_in_memory():
+    cut = UNCASED.encode_ids(["今天下雨", "wto", ""], max_tokens=2)
+    assert [ids.tolist() for ids in cut] == [ids.tolist()[:2] for ids in UNCASED.encode_ids(["今天下雨", "wto", ""])]
+    assert all(ids.base is None for ids in cut)
+
+
+@pytest.mark.parametrize(
+    ("texts", "where"),
+    [
+        (["\ud83d"], r"text 0 of .* character 0: half of a surrogate pair, \\ud83d"),
+        (["今天", "", "今a\udc4d天"], r"text 2 of .* character 2: half of a surrogate pair, \\udc4d"),
+        (["\ud83d\udc4d"], r"text 0 of .* character 0: half of a surrogate pair, \\ud83d"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_with_its_place(texts, where):
+    for encode in (UNCASED.encode_batch, UNCASED.encode_ids):
+        with pytest.raises(UserError, match=where):
+            encode(texts)
 
 
 def test_a_text_of_100000_characters(rng):

@@ -60,7 +60,26 @@ def test_padding_must_come_first(tmp_path):
 
 def test_a_token_given_twice_is_named_with_both_lines(tmp_path):
     text = fault(tmp_path, "\n".join([*SPECIAL, "今", "天", "今", "气"]))
-    assert text == "vocab.txt:8: token '今' stands here and at line 6."
+    assert text.startswith("vocab.txt:8: token '今' stands here and at line 6. A token has one id")
+
+
+def test_a_token_given_twice_through_windows_line_ends_is_named(tmp_path):
+    text = fault(tmp_path, "\r\n".join([*SPECIAL, "今"]) + "\n今\n")
+    assert text.startswith("vocab.txt:7: token '今' stands here and at line 6.")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", "\u2028", "\u3000"])
+def test_blank_tokens_may_repeat_and_keep_their_places(tmp_path, blank):
+    vocabulary = Vocabulary.load(vocab_file(tmp_path, "\n".join([*SPECIAL, blank, blank, "今", ""])))
+    assert (len(vocabulary), vocabulary.ids["今"]) == (8, 7)
+    assert Tokenizer(vocabulary, lowercase=True).encode_ids([f"{blank}今 \u3000今"])[0].tolist() == [7, 7]
+    vocabulary.save(tmp_path / "again.txt")
+    assert Vocabulary.load(tmp_path / "again.txt").tokens == vocabulary.tokens
+
+
+def test_unused_tokens_are_tokens_that_no_text_has(tmp_path):
+    vocabulary = Vocabulary.load(vocab_file(tmp_path, "\n".join(["[PAD]", "[unused1]", *SPECIAL[1:], "今"])))
+    assert 1 not in Tokenizer(vocabulary, lowercase=True).encode_ids(["[unused1]今"])[0].tolist()
 
 
 def test_a_file_in_another_encoding_is_refused_with_its_line(tmp_path):
@@ -73,7 +92,7 @@ def test_a_missing_file_is_named(tmp_path):
         Vocabulary.load(tmp_path / "none.txt")
 
 
-@pytest.mark.parametrize("change", ["\n", "\r\n", "\n\n"], ids=["no change", "CRLF", "blank last line"])
+@pytest.mark.parametrize("change", ["\n", "\r\n", "\n\n"], ids=["no change", "CRLF", "empty last line"])
 def test_line_ends_and_a_byte_order_mark_do_not_matter(tmp_path, change):
     lines = [*SPECIAL, "今", "##天"]
     text = "\ufeff" + ("\r\n" if change == "\r\n" else "\n").join(lines) + change
