@@ -8,9 +8,12 @@ from shared.cli import run
 from shared.files import write_json, write_text
 from shared.folders import Folders
 from shared.prepared import save_prepared
+from shared.pretrained.settings import with_checkpoint
 from shared.reporting import ceiling
 from shared.settings import load_settings, raw_folders
 from shared.task import load_task
+from shared.text.casing import casing_warning
+from shared.text.units import units_warning
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +26,7 @@ def _main(argv: Sequence[str] | None) -> None:
     parser.add_argument("name", help="competition, a key of `raw:` in params.yaml")
     name = parser.parse_args(argv).name
     task, folders = load_task(name), Folders(name)
-    settings = load_settings(name, task.settings)
+    settings = with_checkpoint(load_settings(name, task.settings))
     examples = task.read(raw_folders()[name], settings.data)
     prepared = task.encode(examples, settings)
     document = task.report(examples)
@@ -37,7 +40,12 @@ def _main(argv: Sequence[str] | None) -> None:
     rows = ", ".join(f"{split.rows} {split_name}" for split_name, split in prepared.splits.items())
     print(f"{name}: {rows} rows, {len(prepared.vocabulary)} tokens in the vocabulary -> {folders.prepared}")
     print(f"{name}: data report -> {folders.results / 'data_report.md'}")
-    for warning in ceiling.warnings(document.get("ceiling", {}), task.select_by):
+    warnings = [
+        casing_warning(settings.text, prepared.vocabulary),
+        units_warning(settings.text, prepared.vocabulary, task.spans),
+        *ceiling.warnings(document.get("ceiling", {}), task.select_by),
+    ]
+    for warning in filter(None, warnings):
         print(f"{name}: warning: {warning}", file=sys.stderr)
 
 

@@ -6,12 +6,15 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from shared.cli import run
 from shared.csv_files import write_csv
 from shared.files import sha256_folder
 from shared.folders import Folders
 from shared.prepared import load_labels, load_split, load_vocabulary
+from shared.pretrained.checkpoint import open_checkpoint
+from shared.pretrained.settings import with_checkpoint
 from shared.settings import load_settings
 from shared.task import load_task
 from shared.training.hardware import configure
@@ -27,19 +30,28 @@ def _main(argv: Sequence[str] | None) -> None:
     parser.add_argument("name", help="competition, a key of `raw:` in params.yaml")
     name = parser.parse_args(argv).name
     task, folders = load_task(name), Folders(name)
-    settings = load_settings(name, task.settings)
+    settings = with_checkpoint(load_settings(name, task.settings))
     train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
     vocabulary, labels = load_vocabulary(folders.prepared), load_labels(folders.prepared)
 
     machine = configure(settings.hardware, settings.train.seed)
+    from shared.pretrained.audit import render
+    from shared.pretrained.load import load_backbone
     from shared.training import fit, model_folder, provenance  # they import Keras, which is configured now
 
     network = task.build(settings, vocabulary, labels)
+    audit, backbone = None, settings.model.backbone
+    if backbone.pretrained:
+        checkpoint = open_checkpoint(Path(backbone.pretrained))
+        layer = network.get_layer("backbone")
+        audit = load_backbone(layer, checkpoint, backbone.architecture, ignore=backbone.ignore_tensors)
+        print(render(audit), flush=True)
     source = {
         "data": sha256_folder(folders.prepared),
         "code": provenance.code_version(name),
         "hardware": str(machine),
         "software": provenance.software(),
+        "pretrained": audit and {"folder": backbone.pretrained, "sha256": audit.sha256},
     }
     print(f"{name}: {train.rows} rows, {network.count_params():,} weights, {machine}", flush=True)
 
