@@ -7,10 +7,13 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3# only used to make .venv; everything else runs in it
 VENV := $(CURDIR)/.venv
 RUN := PATH="$(VENV)/bin:$$PATH"# dvc.yaml says `python -m pipelines.train`: that python must be ours
-PYTEST := $(RUN) python -m pytest
+WORKERS ?= auto# test files run side by side, one a core, at most four: each takes up to 2 GB
+PYTEST := $(RUN) python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 # What must also pass on JAX: whatever computes. Folders that do not exist are left out.
-JAX_TESTS := $(wildcard tests/shared/layers tests/shared/backbones tests/shared/optim tests/shared/training tests/competitions/*/test_model*.py)
+JAX_TESTS := $(wildcard tests/shared/layers tests/shared/backbones tests/shared/optim tests/shared/training \
+	tests/shared/pretrained/test_parity.py tests/shared/pretrained/test_load.py tests/shared/pretrained/test_resize.py \
+	tests/competitions/*/test_model*.py)
 
 export PYTHONUTF8 := 1
 export PYTHONNOUSERSITE := 1

@@ -148,9 +148,9 @@ def _encode(args: argparse.Namespace) -> None:
     from shared.pretrained.token_rows import read_token_rows
 
     rows = read_token_rows(args.ids, encoder.architecture, encoder.vocabulary_size)
-    arrays = encoded(encoder.model, rows, args.outputs, label="encode")
-    if not arrays:
+    if not set(args.outputs) & set(encoder.model.output):
         raise UserError(f"{args.path}: has no {', '.join(args.outputs)}; it has {', '.join(encoder.model.output)}.")
+    arrays = encoded(encoder.model, rows, args.outputs, label="encode")
     write_npz(args.out, arrays)
     print(f"{args.out}: " + ", ".join(f"{name} {array.shape}" for name, array in arrays.items()))
 

@@ -1,10 +1,13 @@
 """An encoder as it was published: the backbone with its pooler and its masked language model head."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
 from shared.backbones.architecture import Architecture
 from shared.backbones.backbone import Backbone
@@ -91,6 +94,24 @@ def apply_mlm_head(head: MlmHead, backbone: Backbone, hidden: Any) -> Any:
     embedding = backbone.embedding
     before = embedding.widen if embedding.projection == "before" else None
     return head(hidden, embedding.token_table, None if before is None else before.kernel)
+
+
+def narrowed(model: keras.Model, names: Sequence[str]) -> keras.Model:
+    """Returns the same network with only those of the outputs `names` that it has; others are not computed."""
+    return keras.Model(model.input, {name: value for name, value in model.output.items() if name in names})
+
+
+def outputs_of(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the outputs of an encoder for one batch, float32.
+
+    JAX compiles the network for each new shape as a whole, which takes a second where its operations one by one take
+    many. TensorFlow runs them one by one, at once.
+    """
+    if keras.backend.backend() == "jax":
+        outputs = model.predict_on_batch(dict(inputs))
+    else:
+        outputs = model(dict(inputs), training=False)
+    return {name: np.asarray(ops.convert_to_numpy(ops.cast(value, "float32"))) for name, value in outputs.items()}
 
 
 def _seed(seed: int | None, index: int) -> int | None:

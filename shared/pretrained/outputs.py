@@ -24,18 +24,16 @@ def encoded(
 
     Args: model: of `build_encoder`. rows: its inputs, each (batch, length). label: of a progress bar; None: no bar.
     """
-    import keras
-    from keras import ops
+    from shared.pretrained.encoder import narrowed, outputs_of
 
-    model = keras.Model(model.input, {name: value for name, value in model.output.items() if name in names})
+    model = narrowed(model, names)
     count = len(rows["token_ids"])
     result: dict[str, np.ndarray] = {}
     with tqdm(total=count, desc=label, unit="row", disable=None if label else True, leave=False) as bar:
         for start in range(0, count, BATCH_ROWS):
             part = slice(start, start + BATCH_ROWS)
-            outputs = model({name: array[part] for name, array in rows.items()}, training=False)
-            for name, value in outputs.items():
-                array = ops.convert_to_numpy(ops.cast(value, "float32"))
+            outputs = outputs_of(model, {name: array[part] for name, array in rows.items()})
+            for name, array in outputs.items():
                 result.setdefault(name, np.empty((count, *array.shape[1:]), np.float32))[part] = array
             bar.update(len(rows["token_ids"][part]))
     return result

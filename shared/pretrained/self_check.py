@@ -31,9 +31,10 @@ def self_check(model: Any) -> list[SelfCheck]:
     """Returns, for an encoder of `build_encoder`, that outputs are finite and depend on a row's real tokens alone.
 
     Compared are the outputs at real tokens of a short row by itself with those of the row among longer ones, and those
-    of all rows with those of the same rows with more padding. What is padded are ids of tokens, not of [PAD]: a mask that is not heeded shows.
+    of all rows with those of the same rows with more padding. What is padded are ids of tokens, not of [PAD]: a mask
+    that is not heeded shows.
     """
-    from keras import ops
+    from shared.pretrained.encoder import outputs_of
 
     backbone = model.get_layer("backbone")
     architecture = backbone.architecture
@@ -45,15 +46,12 @@ def self_check(model: Any) -> list[SelfCheck]:
     token_ids = rng.integers(0, backbone.vocabulary_size, (ROWS, longest + padding), dtype=np.int32)
     segment_ids = rng.integers(0, architecture.segment_count, token_ids.shape, dtype=np.int32)
 
-    # Three shapes in all: JAX compiles each operation anew for each of them.
+    # Of three widths in all, as JAX compiles the network for each.
     def outputs(rows: slice, width: int) -> list[dict[str, np.ndarray]]:
         """Returns the outputs of each row at its real tokens."""
         mask = np.arange(width) < lengths[rows, None]
         inputs = {"token_ids": token_ids[rows, :width], "segment_ids": segment_ids[rows, :width], "padding_mask": mask}
-        got = {
-            name: ops.convert_to_numpy(ops.cast(value, "float32"))
-            for name, value in model(inputs, training=False).items()
-        }
+        got = outputs_of(model, inputs)
         return [
             {name: value[row, : lengths[rows][row]] if value.ndim == 3 else value[row] for name, value in got.items()}
             for row in range(len(mask))
