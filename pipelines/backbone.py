@@ -189,8 +189,8 @@ def _tokenizer(encoder: "Encoder", vocabulary: "Vocabulary") -> Any:
     from shared.text.tokenizer import Tokenizer
     from shared.text.word_units import WordTokenizer
 
-    assert encoder.vocabulary_file is not None
-    kind = WordTokenizer if has_words(encoder.vocabulary_file) else Tokenizer
+    words = encoder.vocabulary_file is not None and has_words(encoder.vocabulary_file)
+    kind = WordTokenizer if words else Tokenizer
     return kind(vocabulary, bool(encoder.tokenizer.get("do_lower_case", True)))
 
 

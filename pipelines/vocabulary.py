@@ -152,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         add("--units", choices=("auto", "char", "word"), default="auto", help="of --texts; default: auto, by vocab.txt")
         add("--cased", action=argparse.BooleanOptionalAction, help="of --texts; default: as tokenizer_config.json says")
         add("--kind", help="family of the checkpoint, where its files do not tell")
-        add("--ignore", nargs="+", default=[], metavar="PATTERN", help="tensors that may be left out")
+        add("--ignore", action="append", default=[], metavar="PATTERN", help="tensors to leave out; may be repeated")
     trim.add_argument("--only-used", action="store_true", help="keep no single characters for unseen texts")
     extend.add_argument("--words", type=_positive, default=20000, metavar="N", help="at most so many (20000)")
     extend.add_argument("--min-count", type=_positive, default=5, metavar="N", help="rarer words are not added (5)")

@@ -236,6 +236,8 @@ def _groups(reader: _Reader, naming: Naming, kind: Kind) -> int | None:
 def _projection(reader: _Reader, naming: Naming) -> dict[str, Any]:
     """Returns embedding_dim and projection by what the file has; the configuration must not contradict."""
     hidden_size, embedding_size = (reader.config.get(key) for key in ("hidden_size", "embedding_size"))
+    if reader.config.get("model_type") == "nezha":  # a first release of transformers wrote 128 there, and used no such
+        embedding_size = None
     before = naming.projection_before in reader.tensors
     project = f"{naming.projection}{naming.kernel}" in reader.tensors
     shape = reader.shape(naming.tokens)

@@ -28,6 +28,7 @@ _UNREAD = (
     "*.onnx",
     "*.gguf",
 )
+_CONFIGS = ("*config*.json", "discriminator.json", "generator.json")  # the latter two: HFL's ELECTRA
 _NO_CONFIG = (
     *("tokenizer_config.json", "generation_config.json", "preprocessor_config.json", "adapter_config.json"),
     *("quantize_config.json", "trainer_config.json"),
@@ -37,7 +38,7 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".xz")
 
 
 def find_config(folder: Path, chosen: Path | None) -> Path:
-    """Returns the configuration: `config.json`, `bert_config.json`, or the only other one.
+    """Returns the configuration: `config.json`, `bert_config.json`, or the only other one of _CONFIGS.
 
     ELECTRA's releases have one for the discriminator and one for the generator: the discriminator is what is tuned.
     Args: chosen: the file, where the user names it.
@@ -45,7 +46,7 @@ def find_config(folder: Path, chosen: Path | None) -> Path:
     """
     if chosen is not None:
         return _existing(chosen)
-    files = [file for file in _matches(folder, ("*config*.json",)) if file.name not in _NO_CONFIG]
+    files = [file for file in _matches(folder, _CONFIGS) if file.name not in _NO_CONFIG]
     for name in ("config.json", "bert_config.json"):
         if folder / name in files:
             return _existing(folder / name)
@@ -165,9 +166,7 @@ def _nothing(folder: Path, what: str) -> str:
     if rests:
         return f"{folder}: no {what}, but an unfinished download: {rests[0].name}. Finish it."
     for child in sorted(folder.iterdir()):
-        if child.is_dir() and (
-            _matches(child, ("*config*.json",)) or _matches(child, ("*.index", "*.safetensors", "*.bin"))
-        ):
+        if child.is_dir() and (_matches(child, _CONFIGS) or _matches(child, ("*.index", "*.safetensors", "*.bin"))):
             return f"{folder}: no {what}. Did you mean the folder {child}?"
         if child.suffix in _ARCHIVES:
             return f"{folder}: no {what}, but the archive {child.name}. Unpack it there."

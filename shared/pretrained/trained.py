@@ -18,7 +18,6 @@ def load_trained(path: Path, drop_condition: bool = False) -> Any:
         lost then, and hidden states are those of a condition of zeros.
     Raises: UserError if the folder is damaged, or has such kernels and drop_condition is False.
     """
-    from shared.backbones.backbone import Backbone
     from shared.files import read_json
     from shared.pretrained.encoder import Encoder, build_encoder
     from shared.pretrained.load import CONDITION
@@ -30,7 +29,6 @@ def load_trained(path: Path, drop_condition: bool = False) -> Any:
         raise UserError(f"{path / SETTINGS}: not the settings of a trained model. Run the train stage again.")
     trained = load_model(path, load_task(document["competition"]))
     source = trained.network.get_layer("backbone")
-    assert isinstance(source, Backbone)
     conditional = [weight for weight in source.weights if weight.path.endswith(CONDITION)]
     if conditional and not drop_condition:
         raise UserError(

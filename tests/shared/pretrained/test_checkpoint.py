@@ -148,6 +148,7 @@ def test_weights_under_another_name_are_found(tmp_path):
         (["albert_config_tiny_g.json"], "albert_config_tiny_g.json"),
         (["base_discriminator_config.json", "base_generator_config.json"], "base_discriminator_config.json"),
         (["base_generator_config.json"], "base_generator_config.json"),
+        (["discriminator.json", "generator.json"], "discriminator.json"),
         (["bert_config_large.json"], "bert_config_large.json"),
     ],
 )

@@ -57,7 +57,11 @@ def test_one_folder_of_electra_has_two_networks_told_apart_by_the_config(tmp_pat
     other.write_text(json.dumps(published.config("electra_generator")), encoding="utf-8")
     assert read(path)[0].hidden_dim == 24
     assert read(other)[0].hidden_dim == 8
-    for name in ("base_discriminator_config.json", "base_generator_config.json"):
+    for name, new in (("base_discriminator_config.json", "discriminator.json"), (other.name, "generator.json")):
+        (path / name).rename(path / new)
+    assert read(path)[0].hidden_dim == 24
+    assert read(path / "generator.json")[0].hidden_dim == 8
+    for name in ("discriminator.json", "generator.json"):
         (path / name).rename(path / "config.json")
         assert read(path)[0].hidden_dim == (8 if "generator" in name else 24)
         (path / "config.json").unlink()
@@ -105,6 +109,11 @@ def test_models_that_are_not_built_are_refused_by_name(tmp_path, model_type):
 def test_a_size_that_contradicts_the_tensors_is_told_with_both_values(tmp_path, name, key, value, tensor):
     path = altered.folder(tmp_path / "x", name, **{key: value})
     refused(path, rf"config.json: {key} is {value}, but \S*{tensor}\S* has the shape \[")
+
+
+def test_the_embedding_size_that_some_nezha_configs_state_has_no_meaning(tmp_path):
+    path = altered.folder(tmp_path / "x", "nezha", embedding_size=128)
+    assert read(path)[0].embedding_dim is None
 
 
 @pytest.mark.parametrize(
