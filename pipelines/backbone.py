@@ -185,13 +185,11 @@ def _vocabulary(file: Path | None, rows: int) -> "Vocabulary | None":
 
 
 def _tokenizer(encoder: "Encoder", vocabulary: "Vocabulary") -> Any:
-    from shared.pretrained.config import has_words
-    from shared.text.tokenizer import Tokenizer
-    from shared.text.word_units import WordTokenizer
+    from shared.text.settings import TextSettings
+    from shared.text.units import tokenizer_for
 
-    words = encoder.vocabulary_file is not None and has_words(encoder.vocabulary_file)
-    kind = WordTokenizer if words else Tokenizer
-    return kind(vocabulary, bool(encoder.tokenizer.get("do_lower_case", True)))
+    lowercase = bool(encoder.tokenizer.get("do_lower_case", True))
+    return tokenizer_for(vocabulary, TextSettings(vocabulary=None, lowercase=lowercase))
 
 
 def _described(this: Architecture) -> str:

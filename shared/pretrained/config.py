@@ -14,6 +14,7 @@ from shared.pretrained.names import find_naming
 from shared.pretrained.naming import Naming
 from shared.pretrained.tensors import brief
 from shared.settings_errors import did_you_mean
+from shared.text.units import has_words
 
 _MODEL_TYPES: dict[str, set[Kind]] = {  # of transformers and JunnYu's packages
     "bert": {"bert", "wobert"},
@@ -45,7 +46,6 @@ _ONLY: dict[str, tuple[Any, str]] = {  # options of which one value is built her
     "pruned_heads": ({}, "attention without some heads"),
     "quantization_config": (None, "quantized weights"),
 }
-_HAN_WORD = re.compile(r"[\u4e00-\u9fff]{2,}")
 
 
 def architecture_of(checkpoint: Checkpoint, kind: str | None = None) -> tuple[Architecture, int]:
@@ -96,13 +96,9 @@ def architecture_of(checkpoint: Checkpoint, kind: str | None = None) -> tuple[Ar
         raise UserError(f"{where}: {f'{key}: ' if key else ''}{first['msg'].removeprefix('Value error, ')}.") from None
 
 
-def has_words(vocabulary_file: Path) -> bool:
-    """Whether a vocabulary is one of words: at least one token in a hundred has several Chinese characters.
-
-    Google's has none among 21,128; those of WoBERT and RoFormer have 20,000 or more.
-    """
-    tokens = read_text(vocabulary_file).split("\n")
-    return sum(bool(_HAN_WORD.match(token)) for token in tokens) * 100 >= len(tokens)
+def has_word_vocabulary(file: Path) -> bool:
+    """Whether a vocab.txt is one of words."""
+    return has_words(read_text(file).split("\n"))
 
 
 class _Reader:
@@ -177,7 +173,7 @@ def _kind(checkpoint: Checkpoint, naming: Naming, given: str | None) -> Kind:
             f"{checkpoint.path}: NEZHA or RoFormer: both store the same tensors, without positions, and {where.name} "
             "does not tell. Name the kind: nezha or roformer."
         )
-    if "wobert" in kinds and checkpoint.vocabulary_file and has_words(checkpoint.vocabulary_file):
+    if "wobert" in kinds and checkpoint.vocabulary_file and has_word_vocabulary(checkpoint.vocabulary_file):
         return "wobert"
     return "bert" if "bert" in kinds else min(kinds)
 

@@ -14,7 +14,7 @@ from shared.backbones.architecture import KINDS, Architecture
 from shared.backbones.backbone import Backbone
 from shared.errors import UserError
 from shared.files import new_folder, read_bytes, write_bytes, write_json
-from shared.pretrained.config import has_words
+from shared.pretrained.config import has_word_vocabulary
 from shared.pretrained.encoder import MLM_HEAD, Encoder
 from shared.pretrained.harmless import sinusoids
 from shared.pretrained.load import CONDITION, weights_of
@@ -80,7 +80,7 @@ def write_hugging_face(
     with new_folder(folder) as temporary:
         if vocabulary is not None and vocabulary_file is not None:
             write_bytes(temporary / VOCABULARY, vocabulary)
-            words = has_words(vocabulary_file)
+            words = has_word_vocabulary(vocabulary_file)
             write_json(temporary / TOKENIZER, _tokenizer(tokenizer or {}, architecture, words))
         write_json(temporary / CONFIG, config)
         _write_safetensors(temporary / WEIGHTS, _tensors(architecture, vocabulary_size, values))

@@ -5,7 +5,7 @@ import pytest
 from shared.backbones.architecture import Architecture
 from shared.errors import UserError
 from shared.pretrained.checkpoint import open_checkpoint
-from shared.pretrained.config import architecture_of, has_words
+from shared.pretrained.config import architecture_of, has_word_vocabulary
 from tests.shared.pretrained import altered, published
 
 BERT = {"num_layers": 3, "hidden_dim": 24, "num_heads": 4, "ffn_dim": 40, "max_positions": 16}
@@ -70,8 +70,8 @@ def test_one_folder_of_electra_has_two_networks_told_apart_by_the_config(tmp_pat
 def test_bert_with_a_vocabulary_of_words_is_wobert_and_may_be_called_either():
     assert read(published.FIXTURES / "wobert")[0].kind == "wobert"
     assert read(published.FIXTURES / "wobert", "bert")[0].kind == "bert"
-    assert has_words(published.FIXTURES / "wobert" / "vocab.txt")
-    assert not has_words(published.FIXTURES / "bert" / "vocab.txt")
+    assert has_word_vocabulary(published.FIXTURES / "wobert" / "vocab.txt")
+    assert not has_word_vocabulary(published.FIXTURES / "bert" / "vocab.txt")
 
 
 @pytest.mark.parametrize(
