@@ -25,6 +25,7 @@ sohu2021:
     min_count: 1
   model:
     backbone:
+      pretrained:
       kind: roformer
       preset: tiny
       dropout: 0.1
