@@ -50,7 +50,8 @@ def _main(argv: Sequence[str] | None) -> None:
     prepared = task.encode(task.read(raw, settings.data), settings)
 
     machine = configure(settings.hardware, settings.train.seed)
-    from shared.training.fit import compile_learner, train_epoch  # imports Keras, which is configured now
+    from shared.training.epoch import train_epoch  # these import Keras, which is configured now
+    from shared.training.fit import engine_for
 
     network = task.build(settings, prepared.vocabulary, prepared.labels)
     split = _evenly(prepared.splits["train"], arguments.rows)
@@ -64,13 +65,11 @@ def _main(argv: Sequence[str] | None) -> None:
     def predict_all() -> None:
         task.infer(network, split, settings, prepared.labels)
 
-    learner = compile_learner(network, task.loss(settings), settings.train, 1000, machine.jit)
-    batches = training_batches(
-        lengths, settings.train.batch_size, settings.train.bucket_lengths, np.random.default_rng(0)
-    )
+    engine = engine_for(network, task.loss(settings), feed, settings, machine)
+    batches = training_batches(lengths, settings.train, machine.distribution.replicas, 1, np.random.default_rng(0))
 
     def train_all() -> None:
-        train_epoch(learner, feed, batches, [0], "", show=False)
+        train_epoch(engine, feed, batches, [0], "", show=False)
 
     size = settings.hardware.predict_batch_size, settings.train.bucket_lengths
     for label, work, padding, passes in (

@@ -37,9 +37,13 @@ def _main(argv: Sequence[str] | None) -> None:
     machine = configure(settings.hardware, settings.train.seed)
     from shared.pretrained.audit import render
     from shared.pretrained.load import load_backbone
-    from shared.training import fit, model_folder, provenance  # they import Keras, which is configured now
+    from shared.training import fit, model_folder, provenance
+    from shared.training.checkpoint import Checkpoints  # these import Keras, which is configured now
 
-    network = task.build(settings, vocabulary, labels)
+    for warning in machine.warnings:
+        print(f"warning: {warning}", flush=True)
+    with machine.distribution.scope():
+        network = task.build(settings, vocabulary, labels)
     audit, backbone = None, settings.model.backbone
     if backbone.pretrained:
         checkpoint = open_checkpoint(Path(backbone.pretrained))
@@ -60,17 +64,20 @@ def _main(argv: Sequence[str] | None) -> None:
         return {figure: figures[figure] for figure in task.figures}
 
     asked = {"settings": settings.model_dump(mode="json", include={"model", "train", "hardware", "predict"}), **source}
-    checkpoints = folders.checkpoints(hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16])
+    fingerprint = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    checkpoints = folders.checkpoints(fingerprint)
+    feed = task.feed(train, settings, labels)
+    engine = fit.engine_for(network, task.loss(settings), feed, settings, machine)
     progress = fit.fit(
-        network,
-        task.loss(settings),
-        task.feed(train, settings, labels),
+        engine,
+        feed,
         settings.train,
         validate=validate,
         select_by=task.select_by,
-        jit=machine.jit,
-        checkpoints=checkpoints,
+        checkpoints=Checkpoints(checkpoints, fingerprint),
     )
+    if not machine.is_chief:
+        return
     facts = {"best_epoch": progress.best_epoch, task.select_by: progress.best_score, **source}
     model_folder.save_model(folders.model, network, task, settings, vocabulary, labels, facts)
     write_csv(folders.results / "history.csv", progress.history)

@@ -13,7 +13,7 @@ from shared.errors import UserError
 
 
 def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
-    """Calls `main(argv)` and returns the exit status: 0, 1 for a UserError, 130 for Ctrl-C.
+    """Calls `main(argv)` and returns the exit status: 0, 1 for a UserError (or its `status`), 130 for Ctrl-C.
 
     The message of a UserError goes to standard error without a stack trace; any other exception is a defect and passes.
     A reader that closes the pipe early, such as `| head`, is not worth a message.
@@ -25,7 +25,7 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
         sys.stdout.flush()
     except UserError as error:
         print(error, file=sys.stderr)
-        return 1
+        return getattr(error, "status", 1)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130

@@ -39,7 +39,7 @@ class Task:
     ceiling(examples, prepared, settings) -> what a perfect model could reach under these settings, by split: figures of
         `score` and, under `lost`, how many gold items are out of reach and why. None: everything is within reach.
     build(settings, vocabulary, labels) -> keras.Model, a dict of inputs to a dict of outputs.
-    loss(settings) -> (targets, outputs, sample_weight) -> scalar.
+    loss(settings) -> Loss, of shared.training.loss: what training makes small.
     feed(split, settings, labels) -> Feed: batches for the network and the loss.
     infer(network, split, settings, labels, label=None) -> outputs: answers by name, row by row. label: text of a
         progress bar; None: no bar.

@@ -15,9 +15,11 @@ from competitions.lic2020_ee.settings import Settings
 from shared.backbones.settings import build_backbone
 from shared.decoding.bio import OUTSIDE, num_labels
 from shared.layers.crf import CRF, hide_missing_labels, log_likelihood
+from shared.layers.dropout import Dropout
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
+from shared.training.loss import Loss
 
 RARE = 0.001  # how likely an argument is at first, against being outside; from 0.5 on, the first epochs teach only this
 
@@ -36,7 +38,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     backbone = build_backbone(model.backbone, len(vocabulary), seed)
     hidden = backbone(token_ids, ops.zeros_like(token_ids), padding_mask=ops.not_equal(token_ids, 0))
-    hidden = keras.layers.Dropout(model.backbone.dropout, seed=seed + 1001, name="dropout")(hidden)
+    hidden = Dropout(model.backbone.dropout, seed=seed + 1001, name="dropout")(hidden)
 
     def dense(bias, name):
         kernel = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1002)
@@ -70,25 +72,34 @@ def _outside_first(count):
     return -math.log(RARE) * (np.arange(count) == OUTSIDE)
 
 
-def loss(settings: Settings):
-    """Returns the loss, (targets as made by `feed`, outputs, sample_weight) -> float32 scalar; the outputs tell which.
+def loss(settings: Settings) -> Loss:
+    """Returns the loss; targets as made by `feed`; the outputs tell which it is.
 
     CRF: the negative log-likelihood of a sentence's labels, summed over event types, mean over sentences. Softmax: the
     cross-entropy of a token's label, summed over event types, mean over tokens. Marks: the mean cross-entropy of start
     and end, summed over roles, mean over tokens. Rows of weight 0 and padding count nothing.
     """
-    power = settings.model.power
+    model = settings.model
+    by_sentence = model.head == "crf" and settings.data.scheme != "pointer"
 
-    def total(targets, outputs, sample_weight):
-        mask = ops.cast(targets["token_mask"], "float32")
-        if "transitions" in outputs:
+    def places(targets, sample_weight):
+        """Returns the weight of each sentence, (batch,), or of each token, (batch, length): float32."""
+        tokens = ops.cast(targets["token_mask"], "float32")
+        return sample_weight if by_sentence else tokens * ops.expand_dims(sample_weight, 1)
+
+    def weights(targets, sample_weight):
+        return {"labels": ops.sum(places(targets, sample_weight))}
+
+    def sums(targets, outputs, sample_weight):
+        if by_sentence:
+            mask = ops.cast(targets["token_mask"], "float32")
             losses = -log_likelihood(outputs["logits"], outputs["transitions"], targets["labels"], mask)
-            losses, weights = ops.sum(ops.reshape(losses, (ops.shape(mask)[0], -1)), axis=1), sample_weight
+            losses = ops.sum(ops.reshape(losses, (ops.shape(mask)[0], -1)), axis=1)
         else:
-            losses, weights = _token_losses(targets, outputs, power), mask * ops.expand_dims(sample_weight, 1)
-        return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+            losses = _token_losses(targets, outputs, model.power)
+        return {"labels": ops.sum(losses * places(targets, sample_weight))}
 
-    return total
+    return Loss(weights, sums)
 
 
 def _token_losses(targets, outputs, power):

@@ -12,6 +12,7 @@ from shared.backbones.settings import build_backbone
 from shared.layers.exact_match_embedding import ExactMatchEmbedding
 from shared.task import Labels
 from shared.text.vocabulary import CLS, SEP, Vocabulary
+from shared.training.loss import Loss
 
 MASKED = -1e9  # finite, so that a sure mistake has a finite loss
 
@@ -45,20 +46,22 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     return keras.Model({"token_ids": token_ids, "segment_ids": segment_ids}, outputs, name="lic2020_mrc")
 
 
-def loss(settings: Settings):
+def loss(settings: Settings) -> Loss:
     """Returns the mean over windows of half the sum of the cross-entropies of first and last token.
 
-    (targets: start, end (batch,) int32; outputs; sample_weight (batch,)) -> float32 scalar. Rows of weight 0 count
-    nothing.
+    targets: start, end (batch,) int32; outputs: see `build`. Rows of weight 0 count nothing.
     """
 
     def cross_entropy(target, logits):
         chosen = ops.one_hot(target, ops.shape(logits)[1], dtype="float32")
         return -ops.sum(chosen * ops.log_softmax(logits), axis=-1)  # (batch,)
 
-    def total(targets, outputs, sample_weight):
+    def weights(targets, sample_weight):
+        return {"windows": ops.sum(sample_weight)}
+
+    def sums(targets, outputs, sample_weight):
         losses = cross_entropy(targets["start"], outputs["start_logits"])
         losses = (losses + cross_entropy(targets["end"], outputs["end_logits"])) / 2.0
-        return ops.sum(losses * sample_weight) / ops.maximum(ops.sum(sample_weight), 1.0)
+        return {"windows": ops.sum(losses * sample_weight)}
 
-    return total
+    return Loss(weights, sums)

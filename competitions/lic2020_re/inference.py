@@ -12,7 +12,7 @@ from competitions.lic2020_re.settings import Settings
 from shared.arrays import Split
 from shared.losses.sigmoid_power import probability
 from shared.task import Labels, Outputs
-from shared.training.predict import predict_batches
+from shared.training.predict import predict_batches, predictor
 
 
 def infer(network: keras.Model, split: Split, settings: Settings, labels: Labels, label: str | None = None) -> Outputs:
@@ -54,5 +54,5 @@ def object_probabilities(
         pairs = np.arange(first, min(first + size, len(row)))
         filled = np.resize(pairs, size)
         inputs = {"hidden_sum": hidden_sum[row[filled]], "subjects": (subjects[filled] - [0, 1]).astype(np.int32)}
-        logits = np.asarray(network.predict_on_batch(inputs)["object_logits"])
+        logits = predictor(network)(inputs)["object_logits"]
         yield pairs, probability(logits[: len(pairs)], settings.model.object_power)

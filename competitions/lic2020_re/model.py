@@ -15,6 +15,7 @@ from shared.layers.conditional_layer_normalization import ConditionalLayerNormal
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
+from shared.training.loss import Loss
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ class ObjectHead(keras.layers.Layer):
         return {**super().get_config(), "units": self.units, "epsilon": self.epsilon, "seed": self.seed}
 
 
-def loss(settings: Settings):
-    """Returns subject loss plus object loss, (targets as made by `feed`, outputs, sample_weight) -> float32 scalar.
+def loss(settings: Settings) -> Loss:
+    """Returns subject loss plus object loss; targets as made by `feed`.
 
     A token's subject loss is the mean cross-entropy of start and end; its object loss, for a subject, the same summed
     over relations. train.loss_reduction says how they are averaged: `original`: over all real tokens of the batch, and
@@ -115,25 +116,32 @@ def loss(settings: Settings):
     """
     model, by_sentence = settings.model, settings.train.loss_reduction == "sentence"
 
-    def mean(losses, weights, sample_weight):
-        """losses, weights: (batch, places) float32."""
-        if by_sentence:
-            sums = ops.sum(weights, axis=1)
-            losses = ops.sum(losses * weights, axis=1) / ops.maximum(sums, 1.0)
-            weights = ops.cast(sums > 0, "float32")
-        else:
-            sample_weight = ops.expand_dims(sample_weight, 1)
-        weights = weights * sample_weight
-        return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
-
-    def total(targets, outputs, sample_weight):
+    def places(targets):
+        """Returns 1 at the places that count, by term: (batch, places) float32."""
         tokens, asked = ops.cast(targets["token_mask"], "float32"), ops.cast(targets["subject_mask"], "float32")
-        batch = ops.shape(tokens)[0]
+        pairs = ops.expand_dims(asked, 2) * ops.expand_dims(tokens, 1)  # (batch, S, length)
+        return {"subjects": tokens, "objects": ops.reshape(pairs, (ops.shape(tokens)[0], -1))}
+
+    def weights(targets, sample_weight):
+        counts = {name: ops.sum(real, axis=1) for name, real in places(targets).items()}  # (batch,)
+        if by_sentence:
+            counts = {name: ops.cast(count > 0, "float32") for name, count in counts.items()}
+        return {name: ops.sum(count * sample_weight) for name, count in counts.items()}
+
+    def sums(targets, outputs, sample_weight):
         subject = binary_cross_entropy(targets["subject_labels"], outputs["subject_logits"], model.subject_power)
         objects = binary_cross_entropy(targets["object_labels"], outputs["object_logits"], model.object_power)
         objects = ops.sum(objects, axis=-1) / 2.0  # (batch, S, length): mean of start and end, sum over relations
-        pairs = ops.expand_dims(asked, 2) * ops.expand_dims(tokens, 1)
-        subject_loss = mean(ops.mean(subject, axis=-1), tokens, sample_weight)
-        return subject_loss + mean(ops.reshape(objects, (batch, -1)), ops.reshape(pairs, (batch, -1)), sample_weight)
+        losses = {
+            "subjects": ops.mean(subject, axis=-1),
+            "objects": ops.reshape(objects, (ops.shape(objects)[0], -1)),
+        }
+        result = {}
+        for name, real in places(targets).items():
+            by_row = ops.sum(losses[name] * real, axis=1)
+            if by_sentence:
+                by_row = by_row / ops.maximum(ops.sum(real, axis=1), 1.0)
+            result[name] = ops.sum(by_row * sample_weight)
+        return result
 
-    return total
+    return Loss(weights, sums)

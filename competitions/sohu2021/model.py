@@ -11,10 +11,12 @@ from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.variants import VARIANTS
 from shared.arrays import Split
 from shared.backbones.settings import build_backbone
+from shared.layers.dropout import Dropout
 from shared.layers.exact_match_embedding import ExactMatchEmbedding
 from shared.layers.masked_mean_pooling import MaskedMeanPooling
 from shared.task import Labels, Outputs
 from shared.text.vocabulary import MASK, Vocabulary
+from shared.training.loss import Loss
 from shared.training.predict import predict_rows
 
 CLASSES = 2
@@ -56,25 +58,27 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
         pooled = MaskedMeanPooling(name="pooling")(hidden, padding_mask)  # (batch, hidden_dim)
     else:
         pooled = hidden[:, 0]
-    pooled = keras.layers.Dropout(model.backbone.dropout, seed=seed + 1002, name="dropout")(pooled)
+    pooled = Dropout(model.backbone.dropout, seed=seed + 1002, name="dropout")(pooled)
     start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1003)
     logits = keras.layers.Dense(CLASSES, kernel_initializer=start, dtype="float32", name="classifier")(pooled)
     inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "variant": variant}
     return keras.Model(inputs, {"logits": logits}, name="sohu2021")
 
 
-def loss(settings: Settings):
-    """Returns the mean cross-entropy over rows: (targets: label (batch,) int32; logits; weights) -> float32 scalar."""
-
+def loss(settings: Settings) -> Loss:
+    """Returns the mean cross-entropy over rows; targets: label (batch,) int32; outputs: logits."""
     label_smoothing = settings.train.label_smoothing
 
-    def cross_entropy(targets, outputs, sample_weight):
+    def weights(targets, sample_weight):
+        return {"rows": ops.sum(sample_weight)}
+
+    def sums(targets, outputs, sample_weight):
         labels = ops.one_hot(targets["label"], CLASSES, dtype="float32")
         labels = labels * (1.0 - label_smoothing) + label_smoothing / CLASSES
         losses = -ops.sum(labels * ops.log_softmax(outputs["logits"]), axis=-1)  # (batch,)
-        return ops.sum(losses * sample_weight) / ops.maximum(ops.sum(sample_weight), 1.0)
+        return {"rows": ops.sum(losses * sample_weight)}
 
-    return cross_entropy
+    return Loss(weights, sums)
 
 
 def infer(network: keras.Model, split: Split, settings: Settings, labels: Labels, label: str | None = None) -> Outputs:

@@ -3,6 +3,7 @@
 import keras
 
 from shared.backbones.architecture import Architecture
+from shared.layers.draws import drawing_part
 from shared.layers.text_embedding import TextEmbedding
 from shared.layers.transformer_block import TransformerBlock
 
@@ -15,6 +16,8 @@ class Backbone(keras.layers.Layer):
         architecture: Architecture, or the same as a dict. vocabulary_size: int.
         dropout, attention_dropout: as in TransformerBlock. hierarchical_alpha: as in TextEmbedding.
         seed: int or None, of the first weights and of dropout.
+    Attribute recompute: bool, False at first. Whether training keeps only the input of each block and computes the rest
+        a second time for the gradient (gradient checkpointing, Chen et al. 2016, https://arxiv.org/abs/1604.06174).
     Call arguments: token_ids, segment_ids: (batch, length) int; padding_mask: (batch, length) bool, True at real
         tokens; condition: (batch, condition_dim) float, given to every normalization, or None; extra: (batch, length,
         embedding_width) float, added to the embeddings, or None; return_sum: bool, for heads with a normalization of
@@ -37,6 +40,7 @@ class Backbone(keras.layers.Layer):
         this = self.architecture = Architecture.model_validate(architecture)
         self.vocabulary_size, self.dropout, self.attention_dropout = vocabulary_size, dropout, attention_dropout
         self.hierarchical_alpha, self.seed = hierarchical_alpha, seed
+        self.recompute = False
         self.embedding = TextEmbedding(
             vocabulary_size,
             this.hidden_dim,
@@ -107,10 +111,20 @@ class Backbone(keras.layers.Layer):
         training=None,
     ):
         x = self.embedding(token_ids, segment_ids, extra, condition, training=training)
-        *first, last = self.block_order
-        for block in first:
-            x = block(x, padding_mask, condition, training=training)
-        return last(x, padding_mask, condition, return_sum=return_sum, training=training)
+        *first, last = enumerate(self.block_order)
+        for part, block in first:
+            x = self._apply(part, block, x, padding_mask, condition, False, training)
+        return self._apply(*last, x, padding_mask, condition, return_sum, training)
+
+    def _apply(self, part, block, x, padding_mask, condition, return_sum, training):
+        """Returns block(x); with `recompute`, what it holds is computed again when the gradient needs it."""
+
+        def apply(x, *rest):
+            with drawing_part(part):
+                return block(x, padding_mask, *rest, return_sum=return_sum, training=training)
+
+        rest = () if condition is None else (condition,)  # an argument: recomputation has no gradient by a closure
+        return keras.remat(apply)(x, *rest) if self.recompute and training else apply(x, *rest)
 
     def compute_output_spec(self, token_ids, *args, return_sum=False, **kwargs):
         output = keras.KerasTensor((*token_ids.shape, self.hidden_dim), self.compute_dtype)

@@ -5,24 +5,43 @@ from keras import ops
 
 
 def rotate(x, base: float = 10000.0):
-    """Rotates each pair (x_2i, x_2i+1) at position m by the angle m * base ** (-2i / head_dim).
+    """Rotates each pair (x_i, x_(i + head_dim / 2)) at position m by the angle m * base ** (-2i / head_dim).
 
-    The pairs are interleaved, as in the published RoFormer weights, not halves. The product of a rotated query and a
-    rotated key depends on the difference of their positions alone.
+    The product of a rotated query and a rotated key depends on the difference of their positions alone. Published
+    RoFormer weights make the pairs (x_2i, x_(2i + 1)); `pairs_apart` brings them here.
 
-    Args: x: (batch, length, num_heads, head_dim), any float dtype; head_dim is even. The angles are float32.
+    Args: x: (batch, num_heads, length, head_dim), any float dtype; head_dim is even. The angles are float32.
     Returns: the same shape and dtype.
     Raises: ValueError if head_dim is odd.
     Reference: Su et al. 2021, RoFormer, https://arxiv.org/abs/2104.09864; https://kexue.fm/archives/8265
     """
-    head_dim = x.shape[-1]
+    head_dim = _even(x.shape[-1])
+    frequency = base ** (-np.arange(0, head_dim, 2, dtype="float32") / head_dim)  # (head_dim / 2,)
+    position = ops.cast(ops.arange(ops.shape(x)[2]), "float32")
+    angle = ops.expand_dims(position, -1) * frequency  # (length, head_dim / 2)
+    cos, sin = ops.cast(ops.cos(angle), x.dtype), ops.cast(ops.sin(angle), x.dtype)
+    first, second = ops.split(x, 2, axis=-1)
+    return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+
+
+def pairs_apart(weight, num_heads: int):
+    """Returns weights that make query, key and value, with the columns of each query and key head reordered.
+
+    Even columns come first, odd ones after: 0, 2, 4, ..., 1, 3, 5, ... It does not change the products of queries and
+    keys. Taking every other number of each token's vectors instead, and the gradient of that, is slow on a CPU.
+
+    Args: weight: (3 * dim,) or (rows, 3 * dim), columns by query, key, value, then head, then place.
+    Raises: ValueError if head_dim is odd.
+    """
+    dim = weight.shape[-1] // 3
+    paired, value = ops.split(weight, (2 * dim,), axis=-1)
+    rows = weight.shape[:-1]
+    pairs = ops.reshape(paired, (-1, _even(dim // num_heads) // 2, 2))
+    paired = ops.reshape(ops.transpose(pairs, (0, 2, 1)), (*rows, 2 * dim))
+    return ops.concatenate([paired, value], axis=-1)
+
+
+def _even(head_dim: int) -> int:
     if head_dim % 2:
         raise ValueError(f"rotary positions need an even head dimension, got {head_dim}.")
-    frequency = base ** (-np.arange(0, head_dim, 2, dtype="float32") / head_dim)  # (head_dim / 2,)
-    position = ops.cast(ops.arange(ops.shape(x)[1]), "float32")
-    angle = ops.expand_dims(position, -1) * frequency  # (length, head_dim / 2)
-    angle = ops.expand_dims(ops.repeat(angle, 2, axis=-1), 1)  # (length, 1, head_dim)
-    cos, sin = ops.cast(ops.cos(angle), x.dtype), ops.cast(ops.sin(angle), x.dtype)
-    pairs = ops.reshape(x, (*ops.shape(x)[:-1], head_dim // 2, 2))
-    turned = ops.reshape(ops.stack([-pairs[..., 1], pairs[..., 0]], axis=-1), ops.shape(x))  # (-x1, x0, -x3, x2, ...)
-    return x * cos + turned * sin
+    return head_dim

@@ -1,10 +1,14 @@
 """Multi-head self-attention that leaves positions to the embeddings, rotates by them or adds relative ones."""
 
 import keras
+import numpy as np
 from keras import ops
 
+from shared.layers.attend import attend
+from shared.layers.bias import add_bias
+from shared.layers.dropout import Dropout
 from shared.layers.relative_position import relative_sinusoids
-from shared.layers.rotary_position import rotate
+from shared.layers.rotary_position import pairs_apart, rotate
 
 _MASKED = -1e9  # finite, so that a row without any visible key gives a mean instead of nan
 
@@ -45,7 +49,7 @@ class SelfAttention(keras.layers.Layer):
         self.num_heads, self.position, self.relative_range, self.bias = num_heads, position, relative_range, bias
         self.dropout, self.initializer_range, self.seed = dropout, initializer_range, seed
         self.supports_masking = True
-        self.drop = keras.layers.Dropout(dropout, seed=seed, name="dropout", dtype=self.dtype_policy)
+        self.drop = Dropout(dropout, seed=seed, name="dropout", dtype=self.dtype_policy)
 
     def build(self, inputs_shape, padding_mask_shape=None):
         dim = inputs_shape[-1]
@@ -54,40 +58,54 @@ class SelfAttention(keras.layers.Layer):
         self.dim, self.head_dim = dim, dim // self.num_heads
         seeds = (None, None) if self.seed is None else (self.seed, self.seed + 5)
         start, output_start = (keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=s) for s in seeds)
-        self.qkv_kernel = self.add_weight(name="qkv_kernel", shape=(dim, 3 * dim), initializer=start)
+        self.qkv_kernel = self.add_weight(name="qkv_kernel", shape=(dim, 3 * dim), initializer=start, autocast=False)
         if self.bias:
-            self.qkv_bias = self.add_weight(name="qkv_bias", shape=(3 * dim,), initializer="zeros")
+            self.qkv_bias = self.add_weight(name="qkv_bias", shape=(3 * dim,), initializer="zeros", autocast=False)
         self.output_kernel = self.add_weight(name="output_kernel", shape=(dim, dim), initializer=output_start)
         if self.bias:
             self.output_bias = self.add_weight(name="output_bias", shape=(dim,), initializer="zeros")
 
     def call(self, inputs, padding_mask=None, training=None):
         batch, length = ops.shape(inputs)[0], ops.shape(inputs)[1]
-        qkv = ops.matmul(inputs, self.qkv_kernel)  # (batch, length, 3 * dim)
+        qkv = ops.matmul(inputs, self._projection(self.qkv_kernel))  # (batch, length, 3 * dim)
         if self.bias:
-            qkv = qkv + self.qkv_bias
+            qkv = add_bias(qkv, self._projection(self.qkv_bias))
         qkv = ops.reshape(qkv, (batch, length, 3 * self.num_heads, self.head_dim))
-        query, key, value = ops.split(qkv, 3, axis=2)  # each (batch, length, num_heads, head_dim)
+        qkv = ops.transpose(qkv, (0, 2, 1, 3))  # (batch, 3 * num_heads, length, head_dim)
         if self.position == "rotary":
-            query, key = rotate(query), rotate(key)
-        query = ops.transpose(query * self.head_dim**-0.5, (0, 2, 1, 3))
-        scores = ops.matmul(query, ops.transpose(key, (0, 2, 3, 1)))  # (batch, num_heads, length, length)
-        relative = None
-        if self.position == "relative":
-            relative = relative_sinusoids(length, self.relative_range, self.head_dim, query.dtype)
-            scores = scores + ops.einsum("bhid,ijd->bhij", query, relative)
-        scores = ops.cast(scores, "float32")
+            both, value = ops.split(qkv, (2 * self.num_heads,), axis=1)
+            query, key = ops.split(rotate(both), 2, axis=1)
+        else:
+            query, key, value = ops.split(qkv, 3, axis=1)  # each (batch, num_heads, length, head_dim)
+        bias = ops.zeros((batch, 1, 1, length), query.dtype)
         if padding_mask is not None:
-            hidden_keys = ops.logical_not(ops.cast(padding_mask, "bool"))[:, None, None, :]  # (batch, 1, 1, length)
-            scores = scores + ops.cast(hidden_keys, "float32") * _MASKED
-        weights = ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
-        weights = self.drop(weights, training=training)
-        context = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))  # (batch, num_heads, length, head_dim)
-        if relative is not None:
-            context = context + ops.einsum("bhij,ijd->bhid", weights, relative)
+            hidden_keys = ops.logical_not(ops.cast(padding_mask, "bool"))[:, None, None, :]
+            bias = ops.where(hidden_keys, ops.cast(_MASKED, query.dtype), bias)
+        if self.position == "relative":
+            context = self._attend_relative(query, key, value, bias, training)
+        else:
+            multiplier = self.drop.multiplier((batch, self.num_heads, length, length), query.dtype, training)
+            context = attend(query, key, value, bias, multiplier)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (batch, length, self.dim))
         output = ops.matmul(context, self.output_kernel)
-        return output + self.output_bias if self.bias else output
+        return add_bias(output, self.output_bias) if self.bias else output
+
+    def _attend_relative(self, query, key, value, bias, training):
+        """Returns the contexts, (batch, num_heads, length, head_dim), with sinusoids of the distance added."""
+        relative = relative_sinusoids(ops.shape(query)[2], self.relative_range, self.head_dim, query.dtype)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) + ops.einsum("bhid,ijd->bhij", query, relative)
+        weights = ops.softmax(ops.cast(scores, "float32") + ops.cast(bias, "float32"), axis=-1)
+        weights = self.drop(ops.cast(weights, query.dtype), training=training)
+        return ops.matmul(weights, value) + ops.einsum("bhij,ijd->bhid", weights, relative)
+
+    def _projection(self, weight):
+        """Returns qkv_kernel or qkv_bias, in compute dtype, with what would cost a pass over all tokens done to it.
+
+        Queries are scaled by 1 / sqrt(head_dim); for rotary positions the pairs of queries and keys are taken apart.
+        """
+        scale = np.repeat([self.head_dim**-0.5, 1.0, 1.0], self.dim).astype("float32")
+        weight = ops.cast(ops.cast(weight, "float32") * scale, self.compute_dtype)
+        return pairs_apart(weight, self.num_heads) if self.position == "rotary" else weight
 
     def compute_output_shape(self, inputs_shape, padding_mask_shape=None):
         return inputs_shape

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
+from shared.layers.dropout import Dropout
 
 
 @keras.saving.register_keras_serializable("baseline_kit")
@@ -52,7 +53,7 @@ class TextEmbedding(keras.layers.Layer):
         self.embedding_dim, self.projection, self.rms = embedding_dim, projection, rms
         self.hierarchical_alpha = hierarchical_alpha
         self.norm = ConditionalLayerNormalization(epsilon, rms, name="norm", dtype=self.dtype_policy)
-        self.drop = keras.layers.Dropout(dropout, seed=seed, name="dropout", dtype=self.dtype_policy)
+        self.drop = Dropout(dropout, seed=seed, name="dropout", dtype=self.dtype_policy)
         self.widen = None
         if embedding_dim is not None:
             kernel_seed = None if seed is None else seed + 3

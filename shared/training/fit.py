@@ -1,178 +1,221 @@
 """The one training loop: epochs over length-bucketed batches, the best epoch kept by the competition's own score."""
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
 from shared.errors import UserError
-from shared.optim.adamw import AdamW, exclude_from_decay
-from shared.optim.schedule import WarmupLinearDecay
-from shared.training.batches import Batch, padded_share, training_batches
-from shared.training.checkpoint import assign, load_state, save_state, values
+from shared.training import memory
+from shared.training.available_memory import available_bytes
+from shared.training.batches import padded_share, steps_per_epoch, training_batches
+from shared.training.checkpoint import Checkpoints, Pace, assign, values
+from shared.training.engine import Engine
+from shared.training.epoch import Meter, Totals, train_epoch
 from shared.training.feed import Feed
-from shared.training.learner import Learner, Loss
+from shared.training.guards import Guards
+from shared.training.hardware import Hardware
+from shared.training.interruption import Interrupted, Interruption
+from shared.training.loss import Loss
 from shared.training.settings import TrainSettings
 
 
 @dataclass
 class Progress:
-    """History rows (one dict an epoch) and the best epoch so far."""
+    """Where a run stands: epochs finished, history rows (one dict an epoch), the best epoch, sums of the one begun."""
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_score: float = -math.inf
+    totals: Totals = field(default_factory=Totals)
+    guards: dict[str, Any] = field(default_factory=dict)
+
+
+def engine_for(network: keras.Model, loss: Loss, feed: Feed, settings: Any, machine: Hardware) -> Engine:
+    """Returns the engine of a run, and says how much memory it will take.
+
+    Args: settings: the competition's. machine: as made by `configure`.
+    Raises: UserError if a batch is smaller than the number of devices.
+    """
+    train, lengths, replicas = settings.train, feed.lengths, machine.distribution.replicas
+    if not len(lengths):
+        raise UserError("no training rows. See the data report of the prepare stage.")
+    engine = Engine(
+        network,
+        loss,
+        train,
+        settings.hardware,
+        train.epochs * steps_per_epoch(lengths, train, replicas),
+        machine,
+        say=tqdm.write,
+    )
+    widest = max(
+        training_batches(lengths, train, replicas, 1, np.random.default_rng(train.seed)),
+        key=lambda one: one.size * one.width,
+    )
+    inputs, _ = feed.batch(widest.rows, widest.width, np.random.default_rng(train.seed))
+    rows = widest.size // replicas
+    needed = memory.estimate(network, settings, widest.width, rows, inputs)
+    there = available_bytes(machine.accelerator, machine.backend, settings.hardware.memory_gib)
+    tqdm.write(memory.line(needed, there))
+    warning = memory.warning(needed, there, settings, widest.width, rows)
+    if warning:
+        tqdm.write(f"warning: {warning}")
+    return engine
 
 
 def fit(
-    network: keras.Model,
-    loss: Loss,
+    engine: Engine,
     feed: Feed,
     settings: TrainSettings,
     *,
     validate: Callable[[], dict[str, float]],
     select_by: str,
-    jit: bool,
-    checkpoints: Path | None = None,
+    checkpoints: Checkpoints | None = None,
     show: bool = True,
 ) -> Progress:
-    """Trains the network and leaves the weights of its best epoch in it.
+    """Trains the engine's network and leaves the weights of its best epoch in it.
 
     Each epoch ends with `validate()` on the averaged weights (EMA, if on); the epoch with the largest `select_by` among
-    its figures wins, the earlier one on a tie. With `checkpoints`, the state is written there after every epoch and a
-    run that finds one goes on behind it, to the same result as an unbroken run.
+    its figures wins, the earlier one on a tie. With `checkpoints`, the state is written there after every epoch, every
+    settings.checkpoint_minutes and on SIGTERM or Ctrl-C; a run that finds one goes on behind it, to the same result as
+    an unbroken run.
 
-    Args: network: dict of inputs to dict of outputs. loss: see Learner. feed: where batches come from. jit: compile
-        with XLA. show: progress bars.
+    Args: feed: where batches come from. show: progress bars.
     Returns: Progress with one history row an epoch: epoch, loss, learning_rate and the figures of validate().
-    Raises: UserError if the loss is not finite or there are no rows.
+    Raises: TrainingStopped if training has gone wrong; Interrupted; UserError if there are no rows.
     """
     lengths = feed.lengths
     if not len(lengths):
         raise UserError("no training rows. See the data report of the prepare stage.")
-    total_steps = settings.epochs * math.ceil(len(lengths) / settings.batch_size)
-    learner = compile_learner(network, loss, settings, total_steps, jit)
-    schedule = _schedule(settings, total_steps)
-    optimizer = learner.optimizer
+    replicas = engine.machine.distribution.replicas
+    run = _Run(engine, settings, select_by, checkpoints, steps_per_epoch(lengths, settings, replicas), show)
+    run.resume()
+    progress = run.progress
+    with Interruption() as interruption:
+        while progress.epoch < settings.epochs:
+            epoch = progress.epoch + 1
+            rng = np.random.default_rng([settings.seed, epoch])
+            batches = training_batches(lengths, settings, replicas, engine.burst, rng)
 
-    progress = Progress()
-    best = values(network.trainable_variables)
-    state = load_state(checkpoints) if checkpoints else None
-    if state:
-        groups, saved = state
-        assign(network.variables, groups["network"])
-        assign(optimizer.variables, groups["optimizer"])
-        best, progress = groups["best"], Progress(**saved)
-        _say(show, f"resuming behind epoch {progress.epoch} of {settings.epochs}")
-
-    while progress.epoch < settings.epochs:
-        progress.epoch += 1
-        rng = np.random.default_rng([settings.seed, progress.epoch])
-        batches = training_batches(lengths, settings.batch_size, settings.bucket_lengths, rng)
-        started = time.perf_counter()
-        seed = [settings.seed, progress.epoch]
-        mean_loss = train_epoch(learner, feed, batches, seed, f"epoch {progress.epoch}/{settings.epochs}", show)
-        seconds = time.perf_counter() - started
-        with averaged_weights(network, optimizer):
-            figures = validate()
-            averaged = values(network.trainable_variables)
-        row = {"epoch": progress.epoch, "loss": mean_loss, "learning_rate": float(schedule(optimizer.iterations - 1))}
-        progress.history.append(row | figures)
-        if figures[select_by] > progress.best_score:
-            progress.best_epoch, progress.best_score, best = progress.epoch, figures[select_by], averaged
-        _say(show, _line(progress, settings.epochs, row | figures, len(lengths) / seconds, lengths, batches, seconds))
-        if checkpoints:
-            groups = {"network": values(network.variables), "optimizer": values(optimizer.variables), "best": best}
-            try:
-                save_state(checkpoints, groups, vars(progress))
-            except UserError as error:  # losing the chance to resume is no reason to lose the run
-                _say(show, f"no checkpoint of epoch {progress.epoch}: {error}")
-    assign(network.trainable_variables, best)
+            meter = Meter()
+            label = f"epoch {epoch}/{settings.epochs}"
+            train_epoch(
+                engine,
+                feed,
+                batches,
+                [settings.seed, epoch],
+                label,
+                show,
+                totals=progress.totals,
+                watch=run.watch,
+                pause_due=lambda: bool(interruption.requested) or run.pace.due,
+                pause=lambda: run.pause(interruption),
+                meter=meter,
+            )
+            mean_loss = progress.totals.mean_loss
+            with averaged_weights(engine):
+                figures = validate()
+                averaged = values(engine.network.trainable_variables)
+            rate = engine.learning_rate(epoch * run.steps_an_epoch - 1)
+            row = {"epoch": epoch, "loss": mean_loss, "learning_rate": rate}
+            progress.history.append(row | figures)
+            progress.epoch, progress.totals = epoch, Totals()
+            if figures[select_by] > progress.best_score:
+                progress.best_epoch, progress.best_score, run.best = epoch, figures[select_by], averaged
+            shown = " ".join(f"{name} {value:.4f}" for name, value in {"loss": mean_loss, **figures}.items())
+            mark = " *" if progress.best_epoch == epoch else ""
+            padding = f"{padded_share(lengths, batches):.0%} padding"
+            run.say(f"{label}: {shown} ({meter.line()}, {padding}, {engine.compilations} compiled){mark}")
+            warning = run.guards.epoch(epoch, mean_loss, figures)
+            if warning:
+                run.say(f"warning: {warning}")
+            run.save()
+    assign(engine.network.trainable_variables, run.best)
     return progress
 
 
-def compile_learner(network: keras.Model, loss: Loss, settings: TrainSettings, total_steps: int, jit: bool) -> Learner:
-    """Returns the network with loss, optimizer and learning rate schedule, ready for steps."""
-    optimizer = AdamW(
-        _schedule(settings, total_steps),
-        weight_decay=settings.weight_decay,
-        global_clipnorm=settings.clip_norm or None,
-        use_ema=settings.ema_momentum > 0,
-        ema_momentum=settings.ema_momentum or 0.99,
-        epsilon=1e-6,
-    )
-    learner = Learner(network, loss)
-    learner.compile(optimizer=optimizer, jit_compile=jit)
-    optimizer.build(network.trainable_variables)
-    optimizer.exclude_from_weight_decay(var_list=exclude_from_decay(network.trainable_variables))
-    return learner
+class _Run:
+    """What one call of `fit` carries along beside the progress."""
 
+    def __init__(
+        self,
+        engine: Engine,
+        settings: TrainSettings,
+        select_by: str,
+        checkpoints: Checkpoints | None,
+        steps_an_epoch: int,
+        show: bool,
+    ):
+        self.engine, self.checkpoints, self.show, self.steps_an_epoch = engine, checkpoints, show, steps_an_epoch
+        self.progress = Progress()
+        self.best = values(engine.network.trainable_variables)
+        self.guards = Guards(settings, select_by, settings.epochs * steps_an_epoch)
+        self.pace = Pace(settings.checkpoint_minutes)
+        self.epochs = settings.epochs
 
-def _schedule(settings: TrainSettings, total_steps: int) -> WarmupLinearDecay:
-    warmup_steps = round(settings.warmup_share * total_steps)
-    return WarmupLinearDecay(settings.learning_rate, warmup_steps, total_steps, settings.final_rate)
+    def say(self, text: str) -> None:
+        if self.show:
+            tqdm.write(text)
 
+    def watch(self, batch: int, loss: float, norm: float, rows: int) -> None:
+        """Judges the step on batch number `batch` of the epoch; rows: trained on so far."""
+        self.guards.step(self.progress.epoch * self.steps_an_epoch + batch + 1, loss, norm, rows)
 
-def train_epoch(
-    learner: Learner, feed: Feed, batches: Sequence[Batch], seed: Sequence[int], label: str, show: bool
-) -> float:
-    """Takes one step for each batch and returns the mean loss over rows; what a feed draws depends on seed and step.
+    def pause(self, interruption: Interruption) -> None:
+        """Saves the state; ends the run if it was told to stop."""
+        saved = self.save()
+        if interruption.requested:
+            raise Interrupted(interruption.requested, self.engine.steps_done, saved)
 
-    A short batch is filled up with rows of weight 0, so that there is one shape a width. The bar counts rows, with
-    their rate, the time left and the running loss; where standard error is no terminal, there is none.
+    def save(self) -> bool:
+        """Writes the state; losing the chance to resume is no reason to lose the run. Returns whether it is there."""
+        if not self.checkpoints or not self.engine.machine.is_chief:
+            return False
+        self.progress.guards = self.guards.state()
+        try:
+            groups = {**self.engine.state(), "best": self.best}
+            self.checkpoints.save(self.engine.steps_done, groups, asdict(self.progress))
+            return True
+        except UserError as error:
+            self.say(f"no checkpoint: {error}")
+            return False
+        finally:
+            self.pace.saved()
 
-    Raises: UserError as soon as the loss is not finite.
-    """
-    batch_size = max(len(rows) for rows, _ in batches)
-    total, done = 0.0, 0
-    with tqdm(
-        total=sum(len(rows) for rows, _ in batches), desc=label, unit="row", disable=None if show else True, leave=False
-    ) as bar:
-        for step, (rows, width) in enumerate(batches):
-            rng = np.random.default_rng([*seed, step])
-            inputs, targets = feed.batch(np.resize(rows, batch_size), width, rng)
-            weight = (np.arange(batch_size) < len(rows)).astype(np.float32)
-            loss = float(learner.train_on_batch(inputs, targets, weight))
-            if not math.isfinite(loss):
-                raise UserError(
-                    f"{label}: the loss is {loss} after {done} rows. Lower train.learning_rate, set train.clip_norm, "
-                    "or try hardware.precision: float32."
-                )
-            total += loss * len(rows)
-            done += len(rows)
-            bar.set_postfix(loss=f"{total / done:.4f}", refresh=False)
-            bar.update(len(rows))
-    return total / done
+    def resume(self) -> None:
+        """Goes on from the newest state there is."""
+        state = self.checkpoints.load(self.say) if self.checkpoints else None
+        if not state:
+            return
+        self.engine.restore(state.groups)
+        self.best = state.groups["best"]
+        saved = dict(state.progress)
+        self.progress = Progress(**saved | {"totals": Totals(**saved["totals"])})
+        self.guards.restore(saved["guards"])
+        done = self.progress.totals.batches
+        place = (
+            f"after {done} steps of epoch {self.progress.epoch + 1}" if done else f"behind epoch {self.progress.epoch}"
+        )
+        self.say(f"resuming {place} of {self.epochs}")
 
 
 @contextmanager
-def averaged_weights(network: keras.Model, optimizer: AdamW) -> Iterator[None]:
-    """Puts the optimizer's weight average into the network for the time of the block; nothing changes without EMA."""
-    if not optimizer.use_ema:
+def averaged_weights(engine: Engine) -> Iterator[None]:
+    """Puts the weight average into the network for the time of the block; nothing changes without EMA."""
+    if not engine.optimizer.use_ema:
         yield
         return
-    current = values(network.trainable_variables)
-    assign(network.trainable_variables, values(optimizer.averages))
+    variables = engine.network.trainable_variables
+    current = values(variables)
+    assign(variables, engine.averages())
     try:
         yield
     finally:
-        assign(network.trainable_variables, current)
-
-
-def _line(progress, epochs, row, rate, lengths, batches, seconds) -> str:
-    figures = " ".join(f"{name} {value:.4f}" for name, value in row.items() if name not in ("epoch", "learning_rate"))
-    speed = f"{rate:.1f} rows/s, {lengths.sum() / seconds:.0f} tokens/s, {padded_share(lengths, batches):.0%} padding"
-    mark = " *" if progress.best_epoch == progress.epoch else ""
-    return f"epoch {progress.epoch}/{epochs}: {figures} ({speed}){mark}"
-
-
-def _say(show: bool, text: str) -> None:
-    if show:
-        tqdm.write(text)
+        assign(variables, current)

@@ -1,49 +1,162 @@
-"""Precision, compilation, seeds and determinism, set once before a model is built."""
+"""Devices, precision, compilation, seeds and determinism, set once before a model is built."""
 
+import importlib.util
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import UserError
+from shared.training.cluster import cluster_of, named_in, start_jax
+from shared.training.devices import (
+    LIBRARIES,
+    chosen_accelerator,
+    chosen_devices,
+    devices_there,
+    distribution_over,
+    prepare_jax,
+    spare_gpus,
+)
+from shared.training.distribution import Distribution
 from shared.training.native_logs import without_chatter
 from shared.training.settings import HardwareSettings
 
 _FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
+_last: "Hardware | None" = None
+
 
 @dataclass(frozen=True)
 class Hardware:
-    """What was decided. accelerator: `cpu`, `gpu`, `tpu`; precision: `float32`, `bfloat16`; backend: Keras' name."""
+    """What was decided.
+
+    accelerator: `cpu`, `gpu`, `tpu`; precision: `float32`, `bfloat16`; backend: Keras' name. devices: that each host
+    trains on; hosts, host: how many and which, from 0. strategy: as in the settings. distribution: how the rows of a
+    batch are divided. warnings: what the user should know.
+    """
 
     accelerator: str
     precision: str
     jit: bool
     backend: str
+    devices: int = 1
+    hosts: int = 1
+    host: int = 0
+    strategy: str = "single"
+    distribution: Distribution = field(default_factory=Distribution, repr=False, compare=False)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this host writes the files."""
+        return self.host == 0
+
+    def check_batch_size(self, rows: int) -> None:
+        """Raises: UserError if a batch of so many rows leaves devices without work."""
+        parts = self.devices * self.hosts
+        if rows < parts:
+            raise UserError(
+                f"train.batch_size is {rows}, but {parts} devices share each batch. Set it to {parts} or more, or "
+                f"hardware.devices to {max(rows // self.hosts, 1)} or less."
+            )
 
     def __str__(self) -> str:
-        return f"{self.backend} on {self.accelerator}, {self.precision}, jit {'on' if self.jit else 'off'}"
+        places = f"{self.devices} x {self.accelerator}" if self.devices > 1 else self.accelerator
+        if self.hosts > 1:
+            places = f"{self.hosts} hosts with {places}"
+        return f"{self.backend} on {places}, {self.precision}, jit {'on' if self.jit else 'off'}"
 
 
 def configure(settings: HardwareSettings, seed: int) -> Hardware:
     """Applies the settings to Keras and its backend, seeds every random source, and returns what was decided.
 
-    Call it once, before any layer is made. Seeds Python, NumPy and the backend.
+    Call it once, before any layer is made. Seeds Python, NumPy and the backend. With several hosts it waits for them.
+
+    Raises: UserError if the machine lacks what is asked for.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if settings.backend != "auto":
-        os.environ["KERAS_BACKEND"] = settings.backend
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    _choose_backend(settings.backend)
     with without_chatter():
         import keras  # takes seconds, so not at the top: settings are read without it
 
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         backend = keras.config.backend()
-        accelerator = _accelerator(backend)
-        fast_bfloat16 = settings.precision == "auto" and _fast_bfloat16(backend, accelerator)
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bfloat16" if fast_bfloat16 else "float32"
+        if settings.backend not in ("auto", backend):
+            raise UserError(
+                f"hardware.backend is {settings.backend}, but Keras already runs on {backend} in this process. Set the "
+                f"environment variable KERAS_BACKEND={settings.backend}, or start a new process."
+            )
+        cluster = cluster_of(os.environ, backend) if settings.strategy == "multi_worker" else None
+        if backend == "jax":
+            prepare_jax(settings)
+            if settings.strategy == "multi_worker":
+                start_jax(cluster)
+        there = devices_there(backend)
+        accelerator = chosen_accelerator(there, settings, backend)
+        devices = chosen_devices(there[accelerator], accelerator, settings, backend)
+        precision, warnings = _precision(settings, backend, accelerator)
+        jit, deterministic = _jit_and_determinism(settings, backend, accelerator)
+        distribution = distribution_over(devices, accelerator, settings, backend, cluster)
+        keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        keras.utils.set_random_seed(seed)
+        if backend == "jax":
+            spare_gpus()
+    if settings.strategy != "multi_worker" and named_in(os.environ):
+        names = ", ".join(named_in(os.environ))
+        warnings += (f"{names}: set, but not used, as hardware.strategy is {settings.strategy}, not multi_worker",)
+    if deterministic and backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    hosts, host = distribution.hosts, distribution.host
+    devices = distribution.replicas // hosts
+    global _last
+    _last = Hardware(
+        accelerator, precision, jit, backend, devices, hosts, host, settings.strategy, distribution, warnings
+    )
+    return _last
+
+
+def configured() -> Hardware:
+    """Returns what `configure` decided last; if it was never called, one CPU."""
+    import keras
+
+    backend = keras.config.backend()
+    return _last or Hardware("cpu", "float32", jit=backend == "jax", backend=backend)
+
+
+def _choose_backend(asked: str) -> None:
+    """Has Keras, when it is loaded, take the backend that is asked for. Raises: UserError if it is not usable."""
+    if asked != "auto":
+        os.environ["KERAS_BACKEND"] = asked
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    source = "hardware.backend" if asked != "auto" else "KERAS_BACKEND"
+    if backend not in LIBRARIES:
+        raise UserError(f"{source} is {backend}; expected one of {', '.join(LIBRARIES)}.")
+    if importlib.util.find_spec(backend) is None:
+        raise UserError(f"{source} is {backend}, but {LIBRARIES[backend]} is not installed; see docs/hardware.md.")
+
+
+def _precision(settings: HardwareSettings, backend: str, accelerator: str) -> tuple[str, tuple[str, ...]]:
+    if settings.precision == "float32":
+        return "float32", ()
+    fast = _fast_bfloat16(backend, accelerator)
+    if settings.precision == "auto":
+        return ("bfloat16" if fast else "float32"), ()
+    if fast:
+        return "bfloat16", ()
+    if accelerator == "gpu":
+        raise UserError(
+            "hardware.precision is bfloat16, which NVIDIA GPUs multiply from Ampere (compute capability 8.0) on; this "
+            "one is older. Set it to auto or float32."
+        )
+    return "bfloat16", (
+        "hardware.precision is bfloat16, but this CPU has no instructions for it (avx512_bf16, amx_bf16) and float32 "
+        "will be faster",
+    )
+
+
+def _jit_and_determinism(settings: HardwareSettings, backend: str, accelerator: str) -> tuple[bool, bool]:
     # Without XLA, JAX runs one operation at a time, many times slower than TensorFlow's graphs.
     jit = settings.jit == "on" or (settings.jit == "auto" and (accelerator != "cpu" or backend == "jax"))
     deterministic = settings.deterministic == "on" or (
@@ -56,29 +169,7 @@ def configure(settings: HardwareSettings, seed: int) -> Hardware:
                 "operations with XLA. Set one of them to auto or off."
             )
         jit = False
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    keras.utils.set_random_seed(seed)
-    if deterministic and backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-    return Hardware(accelerator, precision, jit, backend)
-
-
-def _accelerator(backend: str) -> str:
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        kinds = {device.device_type.lower() for device in tf.config.list_physical_devices()}
-    elif backend == "jax":
-        import jax
-
-        kinds = {jax.default_backend()}
-    else:
-        import torch
-
-        kinds = {"gpu"} if torch.cuda.is_available() else set()
-    return next((kind for kind in ("tpu", "gpu") if kind in kinds), "cpu")
+    return jit, deterministic
 
 
 def _fast_bfloat16(backend: str, accelerator: str) -> bool:
@@ -93,7 +184,10 @@ def _fast_bfloat16(backend: str, accelerator: str) -> bool:
     if accelerator == "gpu" and backend == "jax":
         import jax
 
-        return float(getattr(jax.devices()[0], "compute_capability", "8.0")) >= 8.0
+        try:
+            return float(getattr(jax.local_devices()[0], "compute_capability", "8.0")) >= 8.0
+        except ValueError:  # gfx90a and the like: AMD's
+            return True
     return True
 
 

@@ -9,6 +9,19 @@ from tqdm import tqdm
 
 from shared.arrays import Split
 from shared.training.batches import collate, prediction_batches
+from shared.training.feed import Arrays
+from shared.training.hardware import configured
+
+
+def predictor(network: keras.Model) -> Callable[[Arrays], Arrays]:
+    """Returns the network without training as a compiled function: inputs by name, rows first, to outputs.
+
+    It runs on the devices of `configure`; the same function is returned for a network each time.
+    """
+    if not hasattr(network, "predictor"):
+        machine = configured()
+        network.predictor = machine.distribution.predictor(network, machine.jit)
+    return network.predictor
 
 
 def predict_batches(
@@ -25,10 +38,10 @@ def predict_batches(
         no bar.
     """
     batches = prediction_batches(lengths, settings.hardware.predict_batch_size, settings.train.bucket_lengths)
+    predict = predictor(network)
     with tqdm(total=len(lengths), desc=label, unit="row", disable=None if label else True, leave=False) as bar:
         for units, width in batches:
-            outputs = network.predict_on_batch(inputs_of(units, width))
-            yield units, {name: np.asarray(value) for name, value in outputs.items()}
+            yield units, predict(inputs_of(units, width))
             bar.update(len(units))
 
 

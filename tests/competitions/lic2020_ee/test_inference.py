@@ -23,7 +23,7 @@ class Reader:
     def __init__(self, scheme: str, sure: float = 9.0):
         self.scheme, self.sure, self.shapes = scheme, sure, []
 
-    def predict_on_batch(self, inputs):
+    def predictor(self, inputs):
         ids = inputs["token_ids"]
         self.shapes.append(ids.shape)
         begins, goes_on = ids == VOCABULARY.ids["胜"], ids == VOCABULARY.ids["者"]
@@ -91,5 +91,5 @@ def test_marks_become_probabilities_by_their_power():
 
 def test_a_split_without_rows_has_no_answers():
     empty = encode_split([], Tokenizer(VOCABULARY, True), SCHEMA, 64)
-    network = SimpleNamespace(predict_on_batch=None)
+    network = SimpleNamespace(predictor=None)
     assert infer(network, empty, settings(), labels("pointer")) == {"events": [], "confidence": []}

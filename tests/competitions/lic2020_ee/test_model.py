@@ -8,10 +8,10 @@ import pytest
 from competitions.lic2020_ee import model
 from competitions.lic2020_ee.feed import feed
 from competitions.lic2020_ee.task import task
-from shared.training.learner import Learner
 from shared.training.model_folder import load_model, save_model
 from tests.competitions.lic2020_ee.sentences import EXAMPLES, SCHEMES, labels, settings, split_of, vocabulary
 from tests.conftest import to_numpy
+from tests.shared.training.steps import take_steps
 
 KNOWN = vocabulary(*(example.text for example in EXAMPLES))
 HEADS = [("bio", "crf"), ("bio", "softmax"), ("bio_per_type", "crf"), ("bio_per_type", "softmax"), ("pointer", "crf")]
@@ -36,7 +36,10 @@ def predicted(network, inputs):
 
 def loss(targets, outputs, weights, **options) -> float:
     tensors = [{k: keras.ops.convert_to_tensor(v) for k, v in one.items()} for one in (targets, outputs)]
-    chosen = settings(model={"backbone": {"kind": "roformer", "preset": "tiny"}, **options})
+    scheme = "pointer" if "start_logits" in outputs else "bio"
+    head = "crf" if "transitions" in outputs else "softmax"
+    backbone = {"kind": "roformer", "preset": "tiny"}
+    chosen = settings(data={"max_length": 64, "scheme": scheme}, model={"backbone": backbone, "head": head, **options})
     return float(to_numpy(model.loss(chosen)(*tensors, keras.ops.convert_to_tensor(np.array(weights, "float32")))))
 
 
@@ -127,13 +130,10 @@ def test_a_batch_of_weight_zero_has_loss_zero(scheme, head):
 
 @pytest.mark.parametrize(("scheme", "head"), [("bio_per_type", "crf"), ("pointer", "crf")])
 def test_it_learns_a_few_sentences_by_heart(scheme, head):
-    chosen = settings(model={"backbone": {"kind": "roformer", "preset": "tiny", "dropout": 0.0}, "head": head})
+    backbone = {"kind": "roformer", "preset": "tiny", "dropout": 0.0}
+    chosen = settings(data={"max_length": 64, "scheme": scheme}, model={"backbone": backbone, "head": head})
     network = model.build(chosen, KNOWN, labels(scheme))
-    learner = Learner(network, model.loss(chosen))
-    learner.compile(keras.optimizers.Adam(3e-3), jit_compile=keras.backend.backend() == "jax")
-    inputs, targets = batch(scheme)
-    for _ in range(60):
-        learner.train_on_batch(inputs, targets, np.ones(4, "float32"))
+    take_steps(network, model.loss(chosen), [batch(scheme)] * 60, 3e-3)
     split = split_of(*EXAMPLES)
     outputs = task.infer(network, split, chosen, labels(scheme))
     assert task.score(outputs, split, chosen, labels(scheme))["f1"] > 0.95

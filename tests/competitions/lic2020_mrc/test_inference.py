@@ -13,7 +13,7 @@ class Pointer:
     def __init__(self, *token_ids: int):
         self.token_ids, self.shapes = token_ids, list[tuple[int, ...]]()
 
-    def predict_on_batch(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def predictor(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         tokens, passage = inputs["token_ids"], inputs["segment_ids"] == 1
         self.shapes.append(tokens.shape)
         wanted = np.isin(tokens, self.token_ids) & passage

@@ -10,10 +10,10 @@ from competitions.lic2020_mrc import model
 from competitions.lic2020_mrc.feed import feed
 from competitions.lic2020_mrc.settings import Settings
 from competitions.lic2020_mrc.task import task
-from shared.training.learner import Learner
 from shared.training.model_folder import load_model, save_model
 from tests.competitions.lic2020_mrc.questions import EXAMPLES, LABELS, WINDOW, settings, split_of, vocabulary, windowed
 from tests.conftest import to_numpy
+from tests.shared.training.steps import take_steps
 
 VOCABULARY = vocabulary(*EXAMPLES)
 INPUTS = windowed(*EXAMPLES).inputs(np.arange(3), WINDOW)  # the first one has three tokens of padding
@@ -141,11 +141,9 @@ def test_the_loss_of_a_sure_mistake_is_finite():
 def test_training_on_a_batch_lowers_its_loss():
     options = chosen(no_answer=True)
     network = model.build(options, VOCABULARY, LABELS)
-    learner = Learner(network, model.loss(options))
-    learner.compile(keras.optimizers.Adam(0.001))
     made = feed(split_of(*EXAMPLES), options, LABELS)
     inputs, targets = made.batch(np.arange(len(made.lengths)), WINDOW, np.random.default_rng(0))
-    losses = [float(learner.train_on_batch(inputs, targets, np.ones(6, "float32"))) for _ in range(8)]
+    losses = take_steps(network, model.loss(options), [(inputs, targets)] * 8, 0.001)
     assert losses[-1] < 0.7 * losses[0]
 
 

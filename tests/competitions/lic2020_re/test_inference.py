@@ -8,10 +8,9 @@ from competitions.lic2020_re.feed import object_labels, spans_of, subject_labels
 from competitions.lic2020_re.inference import infer
 from competitions.lic2020_re.task import task
 from shared.arrays import Split
-from shared.training.fit import compile_learner
 from tests.competitions.lic2020_re.layout import SCHEMA
 from tests.competitions.lic2020_re.sentences import EXAMPLES, LABELS, NUMBER, prepared, settings, split_of, triple
-from tests.shared.training.toy import JIT
+from tests.shared.training.steps import take_steps
 
 SURE = 8.0  # sigmoid(8)^4 is .9987, sigmoid(-8)^2 is 1e-7
 
@@ -22,8 +21,8 @@ class Oracle:
     def __init__(self, split: Split):
         self.split, self.shapes = split, set()
         self.parts = SimpleNamespace(
-            encoder=SimpleNamespace(predict_on_batch=self.encode),
-            objects=SimpleNamespace(predict_on_batch=self.objects),
+            encoder=SimpleNamespace(predictor=self.encode),
+            objects=SimpleNamespace(predictor=self.objects),
         )
 
     def encode(self, inputs):
@@ -101,10 +100,8 @@ def test_a_trained_network_finds_the_triples_it_was_shown():
     made = prepared(EXAMPLES)
     split = made.splits["train"]
     network = task.build(chosen, made.vocabulary, made.labels)
-    learner = compile_learner(network, task.loss(chosen), chosen.train, total_steps=60, jit=JIT)
     batches, rng = task.feed(split, chosen, made.labels), np.random.default_rng(0)
-    for _ in range(60):
-        learner.train_on_batch(*batches.batch(np.arange(3), 40, rng), np.ones(3, "float32"))
+    take_steps(network, task.loss(chosen), (batches.batch(np.arange(3), 40, rng) for _ in range(60)), 3e-3)
     got = task.infer(network, split, chosen, made.labels)
     assert unordered(got["triples"]) == unordered(gold())
     assert task.score(got, split, chosen, made.labels)["f1"] == 1.0

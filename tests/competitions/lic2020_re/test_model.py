@@ -8,11 +8,10 @@ import pytest
 from competitions.lic2020_re import model as casrel
 from competitions.lic2020_re.feed import feed
 from competitions.lic2020_re.task import task
-from shared.training.fit import compile_learner
 from shared.training.model_folder import load_model, save_model
 from tests.competitions.lic2020_re.sentences import EXAMPLES, LABELS, NUMBER, settings, split_of, vocabulary
 from tests.conftest import to_numpy
-from tests.shared.training.toy import JIT
+from tests.shared.training.steps import take_steps
 
 VOCABULARY = vocabulary(*(example.text for example in EXAMPLES))
 TOKENS = np.array([[2, 7, 8, 9, 10, 11, 3], [2, 12, 13, 14, 3, 0, 0]], "int32")
@@ -84,9 +83,7 @@ def test_the_subject_changes_the_object_logits_after_one_step_and_not_before():
     np.testing.assert_allclose(before[:, 0], before[:, 1], atol=1e-6)
     split = split_of(*EXAMPLES)
     batch = feed(split, chosen, LABELS).batch(np.arange(3), 40, np.random.default_rng(0))
-    learner = compile_learner(network, casrel.loss(chosen), chosen.train, total_steps=10, jit=JIT)
-    learner.train_on_batch(*batch, np.ones(3, "float32"))
-    learner.train_on_batch(*batch, np.ones(3, "float32"))
+    take_steps(network, casrel.loss(chosen), [batch, batch])
     after = predict(network)["object_logits"]
     assert np.abs(after[0, 0] - after[0, 1]).max() > 1e-4
 

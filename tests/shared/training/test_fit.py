@@ -1,15 +1,22 @@
-import keras
+import math
+import signal
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from keras import ops
 
 from shared.arrays import Ragged, Split
 from shared.errors import UserError
-from shared.training.batches import collate
-from shared.training.checkpoint import NAME, values
-from shared.training.fit import Progress, averaged_weights, compile_learner, fit, train_epoch
+from shared.training.batches import Planned
+from shared.training.checkpoint import Checkpoints, values
+from shared.training.engine import Engine
+from shared.training.epoch import train_epoch
+from shared.training.fit import Progress, averaged_weights, fit
+from shared.training.interruption import Interrupted
+from shared.training.loss import Loss
 from tests.conftest import to_numpy
 from tests.shared.training import toy
+from tests.shared.training.steps import engine_of
 
 SCORES = [0.2, 0.5, 0.4]
 STATEFUL = {"dropout": 0.4, "ema_momentum": 0.9}
@@ -35,15 +42,14 @@ def run(network=None, scores=None, *, checkpoints=None, kill_at=None, seen=None,
             seen.append(values(network.trainable_variables))
         return {"f1": float(scores.pop(0)), "f1_a": 0.5}
 
+    engine = engine_of(network, loss, settings, settings.epochs * math.ceil(train.rows / settings.batch_size))
     progress = fit(
-        network,
-        loss,
+        engine,
         toy.feed(train),
         settings,
         validate=validate,
         select_by="f1",
-        jit=toy.JIT,
-        checkpoints=checkpoints,
+        checkpoints=checkpoints and Checkpoints(checkpoints, "0" * 16),
         show=False,
     )
     return network, progress
@@ -52,6 +58,12 @@ def run(network=None, scores=None, *, checkpoints=None, kill_at=None, seen=None,
 def assert_equal(got, want) -> None:
     for a, b in zip(got, want, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def assert_same(got, want) -> None:
+    """Equal but for what the guards remember."""
+    for name in ("epoch", "history", "best_epoch", "best_score", "totals"):
+        assert getattr(got, name) == getattr(want, name)
 
 
 def weights(network) -> list[np.ndarray]:
@@ -97,7 +109,7 @@ def test_the_widths_of_the_batches_may_come_in_any_order(monkeypatch, first_widt
     data = Split(
         {"token_ids": Ragged.of([[1] * width for width in first_widths], np.uint16), "label": np.zeros(3, np.int32)}
     )
-    in_order = [(np.array([row]), width) for row, width in enumerate(first_widths)]
+    in_order = [Planned(np.array([row]), width, 1) for row, width in enumerate(first_widths)]
     monkeypatch.setattr(module, "training_batches", lambda *_: list(in_order))
     assert run(train=data, epochs=1, batch_size=1)[1].epoch == 1
 
@@ -105,7 +117,7 @@ def test_the_widths_of_the_batches_may_come_in_any_order(monkeypatch, first_widt
 def test_equal_settings_give_equal_runs_and_another_seed_another_order():
     (first, a), (again, b), (other, c) = (run(epochs=1, dropout=0.3, seed=seed) for seed in (0, 0, 1))
     assert_equal(weights(first), weights(again))
-    assert a == b
+    assert_same(a, b)
     assert a.history != c.history
     assert any((x != y).any() for x, y in zip(weights(first), weights(other), strict=True))
 
@@ -122,7 +134,26 @@ def test_a_run_killed_and_started_again_ends_as_if_unbroken(tmp_path, unbroken, 
     with pytest.raises(Killed):
         run(scores=SCORES, epochs=3, checkpoints=tmp_path, kill_at=kill_at, **STATEFUL)
     network, progress = run(scores=SCORES[kill_at - 1 :], epochs=3, checkpoints=tmp_path, **STATEFUL)
-    assert progress == unbroken[1]
+    assert_same(progress, unbroken[1])
+    assert_equal(values(network.variables), unbroken[0])
+
+
+@pytest.mark.parametrize("kill_at", [1, 3, 5, 9])
+def test_a_run_told_to_stop_saves_its_state_and_ends_as_if_unbroken(tmp_path, unbroken, monkeypatch, kill_at):
+    """4 steps an epoch; SIGTERM comes while a step is taken."""
+    steps, original = iter(range(1, 100)), Engine.run
+
+    def told(self, batches):
+        if next(steps) == kill_at:
+            signal.raise_signal(signal.SIGTERM)
+        return original(self, batches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "run", told)
+        with pytest.raises(Interrupted, match=f"stopped by SIGTERM after step {kill_at}; the state is saved"):
+            run(scores=SCORES, epochs=3, checkpoints=tmp_path, **STATEFUL)
+    network, progress = run(scores=SCORES[(kill_at - 1) // 4 :], epochs=3, checkpoints=tmp_path, **STATEFUL)
+    assert_same(progress, unbroken[1])
     assert_equal(values(network.variables), unbroken[0])
 
 
@@ -130,29 +161,31 @@ def test_a_finished_run_started_again_trains_no_more(tmp_path):
     want, first = run(epochs=1, checkpoints=tmp_path)
     seen = []
     got, again = run(epochs=1, checkpoints=tmp_path, seen=seen)
-    assert again == first
+    assert_same(again, first)
     assert seen == []
     assert_equal(weights(got), weights(want))
 
 
 def test_a_damaged_checkpoint_starts_the_run_anew(tmp_path, unbroken):
-    (tmp_path / NAME).write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    (tmp_path / "step-00000004.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     network, progress = run(scores=SCORES, epochs=3, checkpoints=tmp_path, **STATEFUL)
-    assert progress == unbroken[1]
+    assert_same(progress, unbroken[1])
     assert_equal(values(network.variables), unbroken[0])
 
 
-def test_a_loss_that_is_not_finite_says_what_to_do():
-    def broken(targets, outputs, sample_weight):
-        return toy.loss(targets, outputs, sample_weight) * float("nan")
+def times(factor):
+    """The toy's loss, so many times."""
+    return Loss(toy.loss.weights, lambda *arguments: {"rows": toy.loss.sums(*arguments)["rows"] * factor})
 
-    with pytest.raises(UserError, match=r"epoch 1/4: the loss is nan after 0 rows. Lower train.learning_rate"):
-        run(loss=broken)
+
+def test_a_loss_that_is_not_finite_says_what_to_do():
+    with pytest.raises(UserError, match=r"epoch 1, step 1, 0 rows into it: the loss is nan"):
+        run(loss=times(float("nan")))
 
 
 def test_a_loss_that_is_not_finite_leaves_no_checkpoint(tmp_path):
     with pytest.raises(UserError):
-        run(loss=lambda *arguments: toy.loss(*arguments) * float("inf"), checkpoints=tmp_path)
+        run(loss=times(float("inf")), checkpoints=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -165,15 +198,10 @@ def test_no_training_rows_are_refused():
 def test_filling_rows_of_a_short_batch_do_not_count():
     """9 rows in batches of 8: the last batch holds one row; without its weights it would count 8 times."""
     data, settings = toy.split(9), toy.train_settings(batch_size=8)
-    batches = [(np.arange(8), 16), (np.array([8]), 16)]
     filled, plain = toy.network(), toy.network()
-    learner = compile_learner(filled, toy.loss, settings, 2, jit=toy.JIT)
-    train_epoch(learner, toy.feed(data), batches, [0], "", show=False)
-    learner = compile_learner(plain, toy.loss, settings, 2, jit=toy.JIT)
-    names = [tensor.name for tensor in plain.inputs]
-    for batch in batches:
-        ones = np.ones(len(batch[0]), np.float32)
-        learner.train_on_batch(collate(data, names, batch), collate(data, ["label"], batch), ones)
+    for network, size in ((filled, 8), (plain, 1)):
+        batches = [Planned(np.arange(8), 16, 8), Planned(np.array([8]), 16, size)]
+        train_epoch(engine_of(network, toy.loss, settings, 2), toy.feed(data), batches, [0], "", show=False)
     for got, want in zip(weights(filled), weights(plain), strict=True):
         np.testing.assert_allclose(got, want, atol=1e-6)
 
@@ -182,15 +210,15 @@ def test_validation_sees_the_average_and_training_goes_on_from_the_weights():
     """With momentum a, the average after two steps is (a theta_1 + theta_2) / (1 + a)."""
     a, thetas, seen = 0.5, [], []
     network = toy.network()
-    original = keras.Model.train_on_batch
+    original = Engine.run
 
-    def recording(self, *args, **kwargs):
-        loss = original(self, *args, **kwargs)
+    def recording(self, batches):
+        metrics = original(self, batches)
         thetas.append(weights(network))
-        return loss
+        return metrics
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.Model, "train_on_batch", recording)
+        patch.setattr(Engine, "run", recording)
         run(network, epochs=2, batch_size=30, ema_momentum=a, seen=seen, train=toy.split(30))
     assert len(thetas) == 2
     for average, one, two in zip(seen[1], *thetas, strict=True):
@@ -198,19 +226,19 @@ def test_validation_sees_the_average_and_training_goes_on_from_the_weights():
     assert_equal(weights(network), seen[1])
 
 
-class FakeOptimizer:
-    def __init__(self, averages):
-        self.use_ema, self.averages = averages is not None, averages
+def fake_engine(network, averages):
+    optimizer = SimpleNamespace(use_ema=averages is not None)
+    return SimpleNamespace(network=network, optimizer=optimizer, averages=lambda: averages)
 
 
 def test_the_average_is_in_the_network_only_inside_the_block():
     network = toy.network()
     before = weights(network)
-    averages = [ops.convert_to_tensor(weight + 1) for weight in before]
-    with averaged_weights(network, FakeOptimizer(averages)):
+    averages = [weight + 1 for weight in before]
+    with averaged_weights(fake_engine(network, averages)):
         assert_equal(weights(network), [weight + 1 for weight in before])
     assert_equal(weights(network), before)
-    with pytest.raises(Killed), averaged_weights(network, FakeOptimizer(averages)):
+    with pytest.raises(Killed), averaged_weights(fake_engine(network, averages)):
         raise Killed
     assert_equal(weights(network), before)
 
@@ -218,13 +246,13 @@ def test_the_average_is_in_the_network_only_inside_the_block():
 def test_without_an_average_the_block_changes_nothing():
     network = toy.network()
     before = weights(network)
-    with averaged_weights(network, FakeOptimizer(None)):
+    with averaged_weights(fake_engine(network, None)):
         assert_equal(weights(network), before)
     assert_equal(weights(network), before)
 
 
 def test_progress_starts_before_the_first_epoch():
-    assert Progress() == Progress(0, [], 0, float("-inf"))
+    assert (Progress().epoch, Progress().best_epoch, Progress().best_score) == (0, 0, float("-inf"))
 
 
 class DrawingFeed:
@@ -241,9 +269,10 @@ class DrawingFeed:
 
 def test_what_a_feed_draws_depends_on_seed_epoch_and_step_alone():
     def draws(seed, epoch):
-        feed, batches = DrawingFeed(toy.split(16)), [(np.arange(8), 16), (np.arange(8, 16), 16)]
-        learner = compile_learner(toy.network(), toy.loss, toy.train_settings(), 2, jit=toy.JIT)
-        train_epoch(learner, feed, batches, [seed, epoch], "", show=False)
+        feed = DrawingFeed(toy.split(16))
+        batches = [Planned(np.arange(8), 16, 8), Planned(np.arange(8, 16), 16, 8)]
+        engine = engine_of(toy.network(), toy.loss, toy.train_settings(), 2)
+        train_epoch(engine, feed, batches, [seed, epoch], "", show=False)
         return feed.drawn
 
     first = draws(0, 1)

@@ -1,5 +1,6 @@
 import json
 import os
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -7,9 +8,13 @@ import pytest
 
 from shared.errors import UserError
 from shared.training import hardware
+from shared.training.distribution import Distribution
 from shared.training.hardware import Hardware, configure
 from shared.training.settings import HardwareSettings
 from tests.conftest import to_numpy
+
+ALONE = {"hosts": 1, "host": 0}
+BACKEND = keras.backend.backend()
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +24,16 @@ def untouched_policy():
     keras.config.set_dtype_policy(policy)
 
 
-def decided(monkeypatch, accelerator="cpu", flags=(), seed=0, **settings) -> Hardware:
-    monkeypatch.setattr(hardware, "_accelerator", lambda backend: accelerator)
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch):
+    for name in ("TF_CONFIG", "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def decided(monkeypatch, there="cpu", flags=(), seed=0, number=1, **settings) -> Hardware:
+    """What is decided on a machine with so many devices of a kind; that they work together is in test_devices.py."""
+    monkeypatch.setattr(hardware, "devices_there", lambda backend: {"cpu": 1} | {there: number})
+    monkeypatch.setattr(hardware, "distribution_over", lambda devices, *_: SimpleNamespace(replicas=devices, **ALONE))
     monkeypatch.setattr(hardware, "_cpu_flags", lambda: set(flags))
     return configure(HardwareSettings(**{"deterministic": "off"} | settings), seed)
 
@@ -43,7 +56,7 @@ def test_auto_precision_is_bfloat16_where_that_is_fast(monkeypatch, accelerator,
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_named_precision_holds_anywhere(monkeypatch, precision):
-    for accelerator in ("cpu", "gpu"):
+    for accelerator in ("cpu", "gpu", "tpu"):
         assert decided(monkeypatch, accelerator, ["amx_bf16"], precision=precision).precision == precision
 
 
@@ -67,11 +80,99 @@ def test_tensorflow_does_not_compile_what_must_be_deterministic(monkeypatch):
 
 
 def test_a_named_backend_is_the_one_that_keras_will_load(monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    decided(monkeypatch, backend="jax")
-    assert os.environ["KERAS_BACKEND"] == "jax"
+    monkeypatch.setenv("KERAS_BACKEND", "neither")
+    decided(monkeypatch, backend=BACKEND)
+    assert os.environ["KERAS_BACKEND"] == BACKEND
     decided(monkeypatch)
-    assert os.environ["KERAS_BACKEND"] == "jax"
+    assert os.environ["KERAS_BACKEND"] == BACKEND
+
+
+def test_a_backend_other_than_the_one_loaded_is_refused(monkeypatch):
+    other = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
+    monkeypatch.setenv("KERAS_BACKEND", BACKEND)
+    with pytest.raises(UserError, match=f"hardware.backend is {other}, but Keras already runs on {BACKEND}"):
+        decided(monkeypatch, backend=other)
+
+
+def test_a_backend_that_is_unknown_or_not_installed_is_refused(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(UserError, match="KERAS_BACKEND is torch; expected one of tensorflow, jax"):
+        decided(monkeypatch)
+    monkeypatch.setenv("KERAS_BACKEND", BACKEND)
+    monkeypatch.setattr(hardware.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="is not installed"):
+        decided(monkeypatch, backend=BACKEND)
+
+
+@pytest.mark.parametrize(
+    ("settings", "devices"),
+    [
+        ({}, 1),
+        ({"strategy": "data_parallel"}, 4),
+        ({"strategy": "data_parallel", "devices": 3}, 3),
+        ({"strategy": "data_parallel", "accelerator": "cpu"}, 1),
+    ],
+)
+def test_the_strategy_decides_between_one_device_and_all(monkeypatch, settings, devices):
+    assert decided(monkeypatch, "gpu", number=4, **settings).devices == devices
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"accelerator": "tpu"}, "accelerator is tpu, but .* finds only 1 cpu, 2 gpu"),
+        ({"devices": 2}, "devices is 2, but hardware.strategy is single"),
+        (
+            {"devices": 3, "strategy": "data_parallel"},
+            "devices is 3, but there are 2 gpu. Set it to 2 or less",
+        ),
+    ],
+)
+def test_devices_that_are_not_there_are_named(monkeypatch, settings, message):
+    with pytest.raises(UserError, match=message):
+        decided(monkeypatch, "gpu", number=2, **settings)
+
+
+def test_several_devices_on_a_machine_with_none_are_refused_with_a_way_to_try_them(monkeypatch):
+    with pytest.raises(UserError, match=r"there is 1 cpu\. .* set hardware.accelerator to cpu"):
+        decided(monkeypatch, devices=2, strategy="data_parallel")
+
+
+def test_bfloat16_on_an_old_gpu_is_refused_and_auto_avoids_it(monkeypatch):
+    monkeypatch.setattr(hardware, "_fast_bfloat16", lambda *_: False)
+    with pytest.raises(UserError, match="from Ampere"):
+        decided(monkeypatch, "gpu", precision="bfloat16")
+    assert decided(monkeypatch, "gpu", precision="auto").precision == "float32"
+
+
+def test_bfloat16_on_a_cpu_without_it_is_warned_of(monkeypatch):
+    assert "float32 will be faster" in decided(monkeypatch, flags=["avx2"], precision="bfloat16").warnings[0]
+    assert decided(monkeypatch, flags=["amx_bf16"], precision="bfloat16").warnings == ()
+    assert decided(monkeypatch, flags=["avx2"]).warnings == ()
+
+
+def test_a_cluster_that_is_not_asked_for_is_warned_of(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    assert decided(monkeypatch).warnings == (
+        "TF_CONFIG: set, but not used, as hardware.strategy is single, not multi_worker",
+    )
+
+
+def test_several_hosts_need_to_be_named(monkeypatch):
+    monkeypatch.setenv("JAX_PROCESS_ID", "0")
+    with pytest.raises(UserError, match=r"TF_CONFIG is not set|not JAX_COORDINATOR_ADDRESS"):
+        decided(monkeypatch, strategy="multi_worker")
+
+
+def test_a_batch_smaller_than_the_devices_is_refused():
+    machine = Hardware("gpu", "float32", True, BACKEND, devices=4, hosts=2)
+    machine.check_batch_size(8)
+    with pytest.raises(UserError, match=r"batch_size is 7, but 8 devices share .* hardware\.devices to 3"):
+        machine.check_batch_size(7)
+
+
+def test_only_the_first_host_is_the_chief():
+    assert [Hardware("cpu", "float32", True, BACKEND, hosts=2, host=host).is_chief for host in (0, 1)] == [True, False]
 
 
 def test_a_seed_fixes_what_is_drawn(monkeypatch):
@@ -87,9 +188,23 @@ def test_a_seed_fixes_what_is_drawn(monkeypatch):
 
 def test_the_real_machine_is_described():
     machine = configure(HardwareSettings(deterministic="off"), 0)
-    assert machine.backend == keras.backend.backend()
+    assert machine.backend == BACKEND
     assert machine.accelerator in ("cpu", "gpu", "tpu")
-    assert str(Hardware("cpu", "float32", False, "tensorflow")) == "tensorflow on cpu, float32, jit off"
+    assert (machine.devices, machine.hosts, machine.strategy) == (1, 1, "single")
+    assert machine.accelerator == "tpu" or type(machine.distribution) is Distribution
+
+
+@pytest.mark.parametrize(
+    ("devices", "hosts", "text"),
+    [
+        (1, 1, "tensorflow on gpu, float32, jit off"),
+        (2, 1, "tensorflow on 2 x gpu, float32, jit off"),
+        (1, 3, "tensorflow on 3 hosts with gpu, float32, jit off"),
+        (2, 3, "tensorflow on 3 hosts with 2 x gpu, float32, jit off"),
+    ],
+)
+def test_the_description_names_devices_and_hosts(devices, hosts, text):
+    assert str(Hardware("gpu", "float32", False, "tensorflow", devices, hosts)) == text
 
 
 def test_settings_round_trip_as_json():

@@ -5,7 +5,9 @@ import numpy as np
 from keras import ops
 
 from shared.arrays import Ragged, Split
+from shared.layers.dropout import Dropout
 from shared.training.feed import FieldFeed
+from shared.training.loss import Loss
 from shared.training.settings import TrainSettings
 
 JIT = keras.backend.backend() != "tensorflow"
@@ -34,11 +36,18 @@ def network(dropout: float = 0.0, seed: int = 0) -> keras.Model:
     x = keras.layers.Embedding(9, 4, embeddings_initializer=start, name="embedding")(token_ids)
     mask = ops.cast(ops.expand_dims(ops.not_equal(token_ids, 0), -1), "float32")
     x = ops.sum(x * mask, axis=1) / ops.sum(mask, axis=1)
-    x = keras.layers.Dropout(dropout, seed=7, name="dropout")(x)
+    x = Dropout(dropout, seed=7, name="dropout")(x)
     logits = keras.layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(seed=seed + 1), name="out")(x)
     return keras.Model({"token_ids": token_ids}, {"logits": logits})
 
 
-def loss(targets, outputs, sample_weight):
+def _weights(targets, sample_weight):
+    return {"rows": ops.sum(sample_weight)}
+
+
+def _sums(targets, outputs, sample_weight):
     rows = -ops.sum(ops.one_hot(targets["label"], 2) * ops.log_softmax(outputs["logits"]), axis=-1)
-    return ops.sum(rows * sample_weight) / ops.maximum(ops.sum(sample_weight), 1.0)
+    return {"rows": ops.sum(rows * sample_weight)}
+
+
+loss = Loss(_weights, _sums)

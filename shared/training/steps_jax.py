@@ -1,0 +1,114 @@
+"""Optimizer steps on the JAX backend; on several devices the compiler divides the work by where the rows lie."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from shared.layers.draws import Draws, drawing, step_key
+from shared.optim.adamw import AdamW
+from shared.training.batch import Batch
+from shared.training.hardware import Hardware
+from shared.training.loss import Loss, total
+
+
+class Steps:
+    """See `Engine`. One program is compiled for each shape of batches.
+
+    Attributes: compilations: int, programs compiled so far.
+    """
+
+    def __init__(
+        self, network: keras.Model, loss: Loss, optimizer: AdamW, clip_norm: float, seed: int, machine: Hardware
+    ):
+        self._network, self._loss, self._optimizer = network, loss, optimizer
+        self._clip_norm, self._seed = clip_norm, seed
+        self._distribution: Any = machine.distribution  # with several replicas, that of distribution_jax
+        self._trained = list(network.trainable_variables)
+        self._fixed = list(network.non_trainable_variables)
+        place = [variable is optimizer.iterations for variable in optimizer.variables]
+        self._iterations, self._jit = place.index(True), machine.jit
+        self._programs: dict[int, Any] = {}
+        self._shapes: set[Any] = set()
+
+    @property
+    def compilations(self) -> int:
+        """See the class."""
+        return len(self._shapes)
+
+    def run(self, batches: Sequence[Batch], micro_batches: int) -> dict[str, Any]:
+        """See `Engine.run`; the rows of each batch are a multiple of all devices' micro-batches."""
+        self._shapes.add((batches[0].shape, len(batches), micro_batches))
+        stacked = jax.tree.map(
+            lambda *arrays: np.stack(arrays), *((batch.inputs, batch.targets, batch.weight) for batch in batches)
+        )
+        state = ([v.value for v in self._trained], [v.value for v in self._optimizer.variables])
+        fixed = [v.value for v in self._fixed]
+        if self._distribution.replicas > 1:
+            state, fixed = self._distribution.copies((state, fixed))
+            stacked = self._distribution.place(stacked, axis=1)
+        (values, optimizer), metrics = self._program(micro_batches)(state, fixed, stacked)
+        # The old arrays were given away to the program; `assign` would copy the new ones once more.
+        for variable, value in zip([*self._trained, *self._optimizer.variables], [*values, *optimizer], strict=True):
+            variable._value = value
+        return metrics
+
+    def _program(self, micro_batches: int) -> Any:
+        if micro_batches not in self._programs:
+            program = partial(self._loop, micro_batches)
+            if self._distribution.replicas > 1:
+                program = self._distribution.mapped(program, whole=2, axis=1)
+            self._programs[micro_batches] = jax.jit(program, donate_argnums=0) if self._jit else program
+        return self._programs[micro_batches]
+
+    def _loop(self, micro_batches, state, fixed, stacked):
+        """Takes the steps of a stack of batches; the rows are those of one device."""
+
+        def one(state, arrays):
+            return self._step(state, fixed, *arrays, micro_batches)
+
+        return jax.lax.scan(one, state, stacked)
+
+    def _step(self, state, fixed, inputs, targets, weight, micro_batches):
+        values, optimizer = state
+        key = step_key(self._seed, optimizer[self._iterations])
+        weights = self._distribution.sum(self._loss.weights(targets, weight))
+        part = self._gradients(values, fixed, inputs, targets, weight, weights, key, micro_batches)
+        loss, gradients = self._distribution.sum(part)
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
+        if self._clip_norm:
+            factor = jnp.minimum(1.0, self._clip_norm / jnp.maximum(norm, 1e-30))
+            gradients = [gradient * factor for gradient in gradients]
+        values, optimizer = self._optimizer.stateless_apply(optimizer, gradients, values)
+        return (values, optimizer), {"loss": loss, "norm": norm}
+
+    def _gradients(self, values, fixed, inputs, targets, weight, weights, key, micro_batches):
+        """Returns loss and gradients of one device's rows, as parts of those of the whole batch."""
+        rows = weight.shape[0]
+        total_rows, first_row = rows * self._distribution.replicas, rows * self._distribution.replica()
+        divided = self._distribution.replicas > 1 or micro_batches > 1
+
+        def objective(values, inputs, targets, weight, first_row):
+            draws = Draws(key, first_row, total_rows) if divided else Draws(key)
+            with drawing(draws):
+                outputs, _ = self._network.stateless_call(values, fixed, inputs, training=True)
+            return total(self._loss.sums(targets, outputs, weight), weights)
+
+        gradient = jax.value_and_grad(objective)
+        if micro_batches == 1:
+            return gradient(values, inputs, targets, weight, first_row)
+        size = rows // micro_batches
+
+        def add(carry, index):
+            begin = index * size
+            piece = jax.tree.map(
+                partial(jax.lax.dynamic_slice_in_dim, start_index=begin, slice_size=size), (inputs, targets, weight)
+            )
+            return jax.tree.map(jnp.add, carry, gradient(values, *piece, first_row + begin)), None
+
+        start = (jnp.zeros(()), [jnp.zeros(value.shape) for value in values])
+        return jax.lax.scan(add, start, jnp.arange(micro_batches))[0]
