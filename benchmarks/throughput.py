@@ -45,8 +45,8 @@ def _main(argv: Sequence[str] | None) -> None:
     parser.add_argument("-S", action="append", default=[], metavar="KEY=VALUE", help="another value, as in dvc exp run")
     arguments = parser.parse_args(argv)
     task = load_task(arguments.name)
-    settings = _overridden(load_settings(arguments.name, task.settings), task, arguments.S)
-    raw = arguments.raw or _development_data(arguments.name) or raw_folders()[arguments.name]
+    settings = overridden(load_settings(arguments.name, task.settings), task, arguments.S)
+    raw = arguments.raw or development_data(arguments.name) or raw_folders()[arguments.name]
     prepared = task.encode(task.read(raw, settings.data), settings)
 
     machine = configure(settings.hardware, settings.train.seed)
@@ -54,12 +54,12 @@ def _main(argv: Sequence[str] | None) -> None:
     from shared.training.fit import engine_for
 
     network = task.build(settings, prepared.vocabulary, prepared.labels)
-    split = _evenly(prepared.splits["train"], arguments.rows)
+    split = evenly(prepared.splits["train"], arguments.rows)
     feed = task.feed(split, settings, prepared.labels)
     lengths = feed.lengths
     units = f"{split.rows} rows, {len(lengths)} training units, {lengths.mean():.0f} tokens each"
     print(f"{raw}: {units}; {machine}; {network.count_params():,} weights")
-    rate = _matmul_rate(machine.precision)
+    rate = matmul_rate(machine.precision)
     print(f"matrix product 2048 cubed, {machine.precision}: {rate / 1e9:.0f} GFLOP/s")
 
     def predict_all() -> None:
@@ -76,17 +76,17 @@ def _main(argv: Sequence[str] | None) -> None:
         ("prediction", predict_all, padded_share(lengths, prediction_batches(lengths, *size)), 1),
         ("training", train_all, padded_share(lengths, batches), 3),
     ):
-        seconds = _timed(work, arguments.repeats)
+        seconds = timed(work, arguments.repeats)
         middle = statistics.median(seconds)
-        flops = passes * _matmul_flops(network, lengths)
+        flops = passes * matmul_flops(network, lengths)
         print(
             f"{label}: {split.rows / middle:.1f} rows/s, {lengths.sum() / middle:.0f} tokens/s "
             f"(repeats {min(seconds):.1f} to {max(seconds):.1f} s), padding {padding:.0%}, "
-            f"{flops / middle / rate:.0%} of the matrix rate, peak memory {_peak_gib():.2f} GiB"
+            f"{flops / middle / rate:.0%} of the matrix rate, peak memory {peak_gib():.2f} GiB"
         )
 
 
-def _overridden(settings: Any, task: Any, overrides: Sequence[str]) -> Any:
+def overridden(settings: Any, task: Any, overrides: Sequence[str]) -> Any:
     values = settings.model_dump(mode="json")
     for override in overrides:
         key, _, text = override.partition("=")
@@ -101,19 +101,19 @@ def _overridden(settings: Any, task: Any, overrides: Sequence[str]) -> Any:
     return settings_from_dict(task.settings, values, "-S")
 
 
-def _development_data(name: str) -> Path | None:
+def development_data(name: str) -> Path | None:
     folder = Path(os.environ.get("BASELINE_KIT_SHARED", "../shared"), "data", name)
     return folder if folder.is_dir() else None
 
 
-def _evenly(split: Split, rows: int) -> Split:
+def evenly(split: Split, rows: int) -> Split:
     """Returns `rows` rows spread evenly over their sizes, so that few rows have the whole file's distribution."""
     sizes = sum(field.lengths for field in split.values() if isinstance(field, Ragged))
     order = np.argsort(sizes, kind="stable")
     return split.take(np.sort(order[np.linspace(0, len(order) - 1, min(rows, len(order))).astype(int)]))
 
 
-def _timed(work: Callable[[], None], repeats: int) -> list[float]:
+def timed(work: Callable[[], None], repeats: int) -> list[float]:
     work()
     seconds = []
     for _ in range(repeats):
@@ -123,7 +123,7 @@ def _timed(work: Callable[[], None], repeats: int) -> list[float]:
     return seconds
 
 
-def _matmul_flops(network: Any, lengths: np.ndarray) -> float:
+def matmul_flops(network: Any, lengths: np.ndarray) -> float:
     """Returns multiply-adds times two of one forward pass over the rows: projections and attention, no padding."""
     sizes = network.get_layer("backbone").architecture
     dim, layers = sizes.hidden_dim, sizes.num_layers
@@ -131,7 +131,7 @@ def _matmul_flops(network: Any, lengths: np.ndarray) -> float:
     return float(projections * lengths.sum() + 4 * layers * dim * (lengths.astype(float) ** 2).sum())
 
 
-def _matmul_rate(precision: str) -> float:
+def matmul_rate(precision: str) -> float:
     """Returns the FLOP/s of a large matrix product in this backend, the best of five."""
     from keras import ops, random
 
@@ -144,7 +144,7 @@ def _matmul_rate(precision: str) -> float:
     return 2 * 2048**3 / best
 
 
-def _peak_gib() -> float:
+def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
