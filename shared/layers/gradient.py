@@ -19,7 +19,19 @@ def with_gradient(function: Callable[..., tuple[Any, Callable[..., Any]]]) -> Ca
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        custom = ops.custom_gradient(function)
+        name = function.__name__.strip("_")  # in the graph, for profiles
+
+        def named(*arguments):
+            with tf.name_scope(name):
+                result, gradient = function(*arguments)
+
+            def named_gradient(upstream):
+                with tf.name_scope(f"{name}_gradient"):
+                    return gradient(upstream)
+
+            return result, named_gradient
+
+        custom = ops.custom_gradient(named)
 
         def decorated(*arguments):
             return custom(*map(tf.convert_to_tensor, arguments))  # variables must not get into it

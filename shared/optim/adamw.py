@@ -19,6 +19,27 @@ class AdamW(keras.optimizers.AdamW):
     Reference: Loshchilov & Hutter 2017, https://arxiv.org/abs/1711.05101; Kingma & Ba 2014, section 3 (bias correction)
     """
 
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves one variable. On TensorFlow one operation goes over moments and weights, where Keras takes twelve."""
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            return super().update_step(gradient, variable, learning_rate)
+        import tensorflow as tf
+
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(self.beta_1, step),
+            beta2_power=tf.pow(self.beta_2, step),
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.convert_to_tensor(gradient),
+        )
+
     def _update_model_variables_moving_average(self, trainable_variables):
         step = ops.cast(self.iterations + 1, "float32")
         a = self.ema_momentum

@@ -49,10 +49,10 @@ class Distribution:
         return 0
 
     def predictor(self, network: Any, jit: bool) -> Predictor:
-        """Returns a function from inputs to outputs, NumPy arrays by name and rows first, compiled once a shape.
+        """Returns a function from inputs to outputs, NumPy arrays by name, compiled once a shape.
 
-        The rows are divided among the devices of this host; other hosts take no part. The network's weights may change
-        between calls. Args: network: keras.Model, a dict of inputs to a dict of outputs. jit: compile with XLA.
+        The rows are divided among the devices of this host; other hosts take no part. Outputs have rows first, or are
+        the same for all rows. The network's weights may change between calls. Args: network: keras.Model, a dict of inputs to a dict of outputs. jit: compile with XLA.
         """
         forward = compiled_forward(network, jit)
 
@@ -68,6 +68,13 @@ class Distribution:
         """
         return arrays
 
+    def text_from_chief(self, text: str) -> str:
+        """Returns the text of host 0 on every host; all hosts must call it at the same point."""
+        data = np.frombuffer(text.encode(), np.uint8)
+        (size,) = self.from_chief([np.array([len(data)])])
+        (sent,) = self.from_chief([np.resize(data, size[0]) if len(data) else np.zeros(size[0], np.uint8)])
+        return sent.tobytes().decode()
+
 
 def compiled_forward(network: Any, jit: bool) -> Callable[[Arrays], dict[str, Any]]:
     """Returns the network without training as one compiled function on one device."""
@@ -78,6 +85,11 @@ def compiled_forward(network: Any, jit: bool) -> Callable[[Arrays], dict[str, An
     else:
         from shared.training.distribution_tensorflow import forward
     return forward(network, jit)
+
+
+def without_rows(network: Any) -> set[str]:
+    """Returns the names of those outputs that are the same for all rows, such as the transitions of a CRF."""
+    return {name for name, tensor in network.output.items() if not tensor.shape or tensor.shape[0] is not None}
 
 
 def padded(inputs: Arrays, multiple: int) -> tuple[Arrays, int]:

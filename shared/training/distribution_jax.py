@@ -8,7 +8,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from shared.training.distribution import Distribution, Predictor, padded
+from shared.training.distribution import Distribution, Predictor, padded, without_rows
 from shared.training.feed import Arrays
 
 _ROWS = "rows"
@@ -122,14 +122,20 @@ class _Predictor:
         def outputs(values: list[Any], fixed: list[Any], inputs: Arrays) -> dict[str, Any]:
             return network.stateless_call(values, fixed, inputs, training=False)[0]
 
-        specs = (_WHOLE, _WHOLE, PartitionSpec(_ROWS))
-        program = jax.shard_map(outputs, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(_ROWS), check_vma=False)
+        self._once, rows = without_rows(network), PartitionSpec(_ROWS)
+        out_specs = {name: _WHOLE if name in self._once else rows for name in network.output}
+        program = jax.shard_map(
+            outputs, mesh=mesh, in_specs=(_WHOLE, _WHOLE, rows), out_specs=out_specs, check_vma=False
+        )
         self._program = jax.jit(program) if jit else program
 
     def __call__(self, inputs: Arrays) -> Arrays:
         full, rows = padded(inputs, len(self._devices))
         outputs = self._program(*self._weights(), jax.device_put(full, self._rows))
-        return {name: np.asarray(value)[:rows] for name, value in outputs.items()}
+        return {
+            name: np.asarray(value) if name in self._once else np.asarray(value)[:rows]
+            for name, value in outputs.items()
+        }
 
     def _weights(self) -> Any:
         values = _values(self._network)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from shared.training.cluster import Cluster
-from shared.training.distribution import Distribution, Predictor, padded
+from shared.training.distribution import Distribution, Predictor, padded, without_rows
 from shared.training.feed import Arrays
 
 
@@ -48,7 +48,7 @@ class Replicas(Distribution):
         return tf.distribute.get_replica_context().replica_id_in_sync_group
 
     def predictor(self, network: Any, jit: bool) -> Predictor:
-        here = self.replicas // self.hosts
+        here, once = self.replicas // self.hosts, without_rows(network)
         one = forward(network, jit)
         everywhere = tf.function(
             lambda inputs: self.strategy.run(one, args=(inputs,)), autograph=False, reduce_retracing=True
@@ -56,11 +56,12 @@ class Replicas(Distribution):
 
         def predict(inputs: Arrays) -> Arrays:
             full, rows = padded(inputs, here)
-            first = self.host * here
-            divided = {name: self._divided(array, 0, first, here) for name, array in full.items()}
-            outputs = everywhere(divided)
-            parts = {name: self.strategy.experimental_local_results(value) for name, value in outputs.items()}
-            return {name: np.concatenate([part.numpy() for part in some])[:rows] for name, some in parts.items()}
+            divided = {name: self._divided(array, 0, self.host * here, here) for name, array in full.items()}
+            result = {}
+            for name, value in everywhere(divided).items():
+                first, *others = (part.numpy() for part in self.strategy.experimental_local_results(value))
+                result[name] = first if name in once else np.concatenate([first, *others])[:rows]
+            return result
 
         return predict
 

@@ -67,13 +67,16 @@ class Hardware:
         return f"{self.backend} on {places}, {self.precision}, jit {'on' if self.jit else 'off'}"
 
 
-def configure(settings: HardwareSettings, seed: int) -> Hardware:
+def configure(settings: HardwareSettings, seed: int, *, alone: bool = False) -> Hardware:
     """Applies the settings to Keras and its backend, seeds every random source, and returns what was decided.
 
     Call it once, before any layer is made. Seeds Python, NumPy and the backend. With several hosts it waits for them.
 
+    Args: alone: leave other hosts out, as where nothing is learned; `multi_worker` then means `data_parallel`.
     Raises: UserError if the machine lacks what is asked for.
     """
+    if alone and settings.strategy == "multi_worker":
+        settings = settings.model_copy(update={"strategy": "data_parallel"})
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _choose_backend(settings.backend)
     with without_chatter():
@@ -101,7 +104,7 @@ def configure(settings: HardwareSettings, seed: int) -> Hardware:
         keras.utils.set_random_seed(seed)
         if backend == "jax":
             spare_gpus()
-    if settings.strategy != "multi_worker" and named_in(os.environ):
+    if settings.strategy != "multi_worker" and named_in(os.environ) and not alone:
         names = ", ".join(named_in(os.environ))
         warnings += (f"{names}: set, but not used, as hardware.strategy is {settings.strategy}, not multi_worker",)
     if deterministic and backend == "tensorflow":

@@ -25,17 +25,18 @@ def untouched_policy():
 
 
 @pytest.fixture(autouse=True)
-def no_cluster(monkeypatch):
+def no_traces(monkeypatch):
+    monkeypatch.setattr(hardware, "_last", None)  # other tests predict on what was decided last
     for name in ("TF_CONFIG", "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
         monkeypatch.delenv(name, raising=False)
 
 
-def decided(monkeypatch, there="cpu", flags=(), seed=0, number=1, **settings) -> Hardware:
+def decided(monkeypatch, there="cpu", flags=(), seed=0, number=1, alone=False, **settings) -> Hardware:
     """What is decided on a machine with so many devices of a kind; that they work together is in test_devices.py."""
     monkeypatch.setattr(hardware, "devices_there", lambda backend: {"cpu": 1} | {there: number})
     monkeypatch.setattr(hardware, "distribution_over", lambda devices, *_: SimpleNamespace(replicas=devices, **ALONE))
     monkeypatch.setattr(hardware, "_cpu_flags", lambda: set(flags))
-    return configure(HardwareSettings(**{"deterministic": "off"} | settings), seed)
+    return configure(HardwareSettings(**{"deterministic": "off"} | settings), seed, alone=alone)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +165,12 @@ def test_several_hosts_need_to_be_named(monkeypatch):
         decided(monkeypatch, strategy="multi_worker")
 
 
+def test_where_nothing_is_learned_one_host_does_without_the_others(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    machine = decided(monkeypatch, "gpu", number=2, strategy="multi_worker", alone=True)
+    assert (machine.strategy, machine.devices, machine.hosts, machine.warnings) == ("data_parallel", 2, 1, ())
+
+
 def test_a_batch_smaller_than_the_devices_is_refused():
     machine = Hardware("gpu", "float32", True, BACKEND, devices=4, hosts=2)
     machine.check_batch_size(8)
@@ -205,6 +212,12 @@ def test_the_real_machine_is_described():
 )
 def test_the_description_names_devices_and_hosts(devices, hosts, text):
     assert str(Hardware("gpu", "float32", False, "tensorflow", devices, hosts)) == text
+
+
+def test_what_was_decided_last_is_kept(monkeypatch):
+    assert type(hardware.configured().distribution) is Distribution
+    machine = decided(monkeypatch, "gpu")
+    assert hardware.configured() is machine
 
 
 def test_settings_round_trip_as_json():

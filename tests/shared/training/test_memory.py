@@ -58,17 +58,17 @@ def test_activations_grow_with_rows_and_faster_with_the_width():
 
 
 def test_each_layer_counts_with_or_without_weights_of_its_own():
-    two, four = (estimate(tagger(num_layers=layers), settings(), 64, 4) for layers in (2, 4))
-    assert four.activations == 2 * two.activations
+    two, four, six = (estimate(tagger(num_layers=layers), settings(), 64, 4) for layers in (2, 4, 6))
+    assert six.activations - four.activations == four.activations - two.activations > 0
     shared = estimate(tagger(num_layers=4, num_groups=1), settings(), 64, 4)
     assert shared.activations == four.activations
     assert shared.weights < two.weights
 
 
 def test_recompute_keeps_one_block_and_what_enters_the_others():
-    network = tagger(num_layers=4)
-    plain, again = (estimate(network, settings(recompute), 64, 4).activations for recompute in (False, True))
-    assert again == pytest.approx(1.25 * plain / 4 + 4 * 4 * 64 * 8 * 4)
+    four, six = (estimate(tagger(num_layers=layers), settings(recompute=True), 64, 4) for layers in (4, 6))
+    assert six.activations - four.activations == 2 * (4 * 64 * 8) * 4  # tokens x hidden_dim, float32
+    assert four.activations < 0.6 * estimate(tagger(num_layers=4), settings(), 64, 4).activations
 
 
 def test_micro_batches_divide_the_rows():
@@ -82,11 +82,6 @@ def test_relative_positions_and_attention_dropout_take_more():
     plain = estimate(tagger(), settings(), 64, 4).activations
     assert estimate(tagger("nezha"), settings(), 64, 4).activations == plain + 2 * 64 * 64 * 4 * 4
     assert estimate(tagger(attention_dropout=0.1), settings(), 64, 4).activations == plain + 2 * 4 * 64 * 64 * 2 * 4
-
-
-def test_a_simpler_activation_takes_less():
-    plain, simple = (estimate(tagger(activation=name), settings(), 64, 4).activations for name in ("gelu", "relu"))
-    assert simple < plain
 
 
 def test_half_precision_takes_less():
