@@ -87,6 +87,7 @@ def _main(argv: Sequence[str] | None) -> None:
 
 
 def overridden(settings: Any, task: Any, overrides: Sequence[str]) -> Any:
+    """Returns the settings with other values. Args: overrides: KEY=VALUE, the key with or without the competition."""
     values = settings.model_dump(mode="json")
     for override in overrides:
         key, _, text = override.partition("=")
@@ -102,6 +103,7 @@ def overridden(settings: Any, task: Any, overrides: Sequence[str]) -> Any:
 
 
 def development_data(name: str) -> Path | None:
+    """Returns the folder of a competition's development data, or None if it is not there."""
     folder = Path(os.environ.get("BASELINE_KIT_SHARED", "../shared"), "data", name)
     return folder if folder.is_dir() else None
 
@@ -114,6 +116,7 @@ def evenly(split: Split, rows: int) -> Split:
 
 
 def timed(work: Callable[[], None], repeats: int) -> list[float]:
+    """Returns the seconds of each repeat, after one that warms up."""
     work()
     seconds = []
     for _ in range(repeats):
@@ -145,6 +148,7 @@ def matmul_rate(precision: str) -> float:
 
 
 def peak_gib() -> float:
+    """Returns the largest memory that this process has had, in GiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

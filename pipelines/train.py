@@ -60,8 +60,7 @@ def _main(argv: Sequence[str] | None) -> None:
     print(f"{name}: {train.rows} rows, {network.count_params():,} weights, {machine}", flush=True)
 
     def validate() -> dict[str, float]:
-        figures = task.score(task.infer(network, valid, settings, labels, label="valid"), valid, settings, labels)
-        return {figure: figures[figure] for figure in task.figures}
+        return task.score(task.infer(network, valid, settings, labels, label="valid"), valid, settings, labels)
 
     asked = {"settings": settings.model_dump(mode="json", include={"model", "train", "hardware", "predict"}), **source}
     fingerprint = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
@@ -74,6 +73,7 @@ def _main(argv: Sequence[str] | None) -> None:
         settings.train,
         validate=validate,
         select_by=task.select_by,
+        figures=task.figures,
         checkpoints=Checkpoints(checkpoints, fingerprint),
     )
     if not machine.is_chief:

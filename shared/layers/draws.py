@@ -67,15 +67,16 @@ def step_key(seed: int, step: Any) -> Any:
 def random_bits(draws: Draws, salt: int, shape: tuple) -> Any:
     """Returns evenly distributed 16-bit numbers for the rows at hand: `shape` uint16.
 
-    Args: salt: int, of the layer. shape: that of the rows at hand, rows first; its last dimension is static.
+    Args: salt: int, of the layer. shape: that of the rows at hand, rows first; ints or () int.
     """
     here, *rest, last = shape
     salt = (salt * 0x85EBCA6B + draws.part * 0xC2B2AE35) % 2**31
     seed = _Seed(ops.stack([draws.key, ops.cast(salt, "uint32")]))
     rows = here if draws.rows is None else draws.rows
     # Two 16-bit numbers from each 32 bits: the generator takes most of dropout's time on a CPU.
-    words = keras.random.randint((rows, *rest, -(-last // 2)), -(2**31), 2**31 - 1, dtype="int32", seed=seed)
-    bits = ops.view(words, "uint16")[..., :last]
+    pairs = -(-last // 2)
+    words = keras.random.randint((rows, *rest, pairs, 1), -(2**31), 2**31 - 1, dtype="int32", seed=seed)
+    bits = ops.reshape(ops.view(words, "uint16"), (rows, *rest, 2 * pairs))[..., :last]
     if draws.first_row is None:
         return bits
     return ops.slice(bits, (draws.first_row, *[0] * (len(shape) - 1)), shape)

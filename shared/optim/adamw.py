@@ -22,7 +22,8 @@ class AdamW(keras.optimizers.AdamW):
     def update_step(self, gradient, variable, learning_rate):
         """Moves one variable. On TensorFlow one operation goes over moments and weights, where Keras takes twelve."""
         if keras.backend.backend() != "tensorflow" or self.amsgrad:
-            return super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, learning_rate)
+            return
         import tensorflow as tf
 
         index = self._get_variable_index(variable)

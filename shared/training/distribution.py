@@ -52,7 +52,9 @@ class Distribution:
         """Returns a function from inputs to outputs, NumPy arrays by name, compiled once a shape.
 
         The rows are divided among the devices of this host; other hosts take no part. Outputs have rows first, or are
-        the same for all rows. The network's weights may change between calls. Args: network: keras.Model, a dict of inputs to a dict of outputs. jit: compile with XLA.
+        the same for all rows. The network's weights may change between calls.
+
+        Args: network: keras.Model, a dict of inputs to a dict of outputs. jit: compile with XLA.
         """
         forward = compiled_forward(network, jit)
 

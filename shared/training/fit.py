@@ -1,7 +1,7 @@
 """The one training loop: epochs over length-bucketed batches, the best epoch kept by the competition's own score."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -46,6 +46,7 @@ def engine_for(network: keras.Model, loss: Loss, feed: Feed, settings: Any, mach
     train, lengths, replicas = settings.train, feed.lengths, machine.distribution.replicas
     if not len(lengths):
         raise UserError("no training rows. See the data report of the prepare stage.")
+    there = available_bytes(machine.accelerator, machine.backend, settings.hardware.memory_gib)
     engine = Engine(
         network,
         loss,
@@ -62,7 +63,6 @@ def engine_for(network: keras.Model, loss: Loss, feed: Feed, settings: Any, mach
     inputs, _ = feed.batch(widest.rows, widest.width, np.random.default_rng(train.seed))
     rows = widest.size // replicas
     needed = memory.estimate(network, settings, widest.width, rows, inputs)
-    there = available_bytes(machine.accelerator, machine.backend, settings.hardware.memory_gib)
     tqdm.write(memory.line(needed, there))
     warning = memory.warning(needed, there, settings, widest.width, rows)
     if warning:
@@ -77,6 +77,7 @@ def fit(
     *,
     validate: Callable[[], dict[str, float]],
     select_by: str,
+    figures: Sequence[str] | None = None,
     checkpoints: Checkpoints | None = None,
     show: bool = True,
 ) -> Progress:
@@ -87,7 +88,8 @@ def fit(
     settings.checkpoint_minutes and on SIGTERM or Ctrl-C; a run that finds one goes on behind it, to the same result as
     an unbroken run.
 
-    Args: feed: where batches come from. show: progress bars.
+    Args: feed: where batches come from. figures: those of validate() that the history shows; the guards see all.
+        show: progress bars.
     Returns: Progress with one history row an epoch: epoch, loss, learning_rate and the figures of validate().
     Raises: TrainingStopped if training has gone wrong; Interrupted; UserError if there are no rows.
     """
@@ -121,19 +123,20 @@ def fit(
             )
             mean_loss = progress.totals.mean_loss
             with averaged_weights(engine):
-                figures = validate()
+                everything = validate()
                 averaged = values(engine.network.trainable_variables)
+            shown = {name: everything[name] for name in figures or everything}
             rate = engine.learning_rate(epoch * run.steps_an_epoch - 1)
             row = {"epoch": epoch, "loss": mean_loss, "learning_rate": rate}
-            progress.history.append(row | figures)
+            progress.history.append(row | shown)
             progress.epoch, progress.totals = epoch, Totals()
-            if figures[select_by] > progress.best_score:
-                progress.best_epoch, progress.best_score, run.best = epoch, figures[select_by], averaged
-            shown = " ".join(f"{name} {value:.4f}" for name, value in {"loss": mean_loss, **figures}.items())
+            if shown[select_by] > progress.best_score:
+                progress.best_epoch, progress.best_score, run.best = epoch, shown[select_by], averaged
+            text = " ".join(f"{name} {value:.4f}" for name, value in {"loss": mean_loss, **shown}.items())
             mark = " *" if progress.best_epoch == epoch else ""
             padding = f"{padded_share(lengths, batches):.0%} padding"
-            run.say(f"{label}: {shown} ({meter.line()}, {padding}, {engine.compilations} compiled){mark}")
-            warning = run.guards.epoch(epoch, mean_loss, figures)
+            run.say(f"{label}: {text} ({meter.line()}, {padding}, {engine.compilations} compiled){mark}")
+            warning = run.guards.epoch(epoch, mean_loss, everything)
             if warning:
                 run.say(f"warning: {warning}")
             run.save()

@@ -71,8 +71,9 @@ def estimate(
 
     What the encoder keeps was fitted to the peaks of steps on a CPU, of 2 to 4 layers, 64 to 512 tokens and 0.2 to 0.9
     GiB (tests/shared/training/memory_peak.py takes them): within 20 % with TensorFlow, 5 % with JAX. Besides, the
-    backend itself takes 0.1 to 0.3 GiB. A change to the layers asks for new constants. Heads are known less well, and
-    GPUs and TPUs, whose compilers join more operations, may take less.
+    backend itself takes 0.1 to 0.3 GiB. A change to the layers asks for new constants. Whole steps of the competitions
+    took 4 to 10 % more than expected. GPUs and TPUs, whose compilers join more operations, may take less. With JAX on a
+    CPU `recompute` saves nothing, as its compiler undoes it; the estimate does not know that.
     """
     weights = _bytes(network.variables)
     trainable = _bytes(network.trainable_variables)

@@ -25,7 +25,7 @@ RESULTS = (f"models/{NAME}/weights.safetensors", f"results/{NAME}/history.csv")
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
-    """A project whose data are prepared; dropout and the weight average are on, and the rate rises nearly to the end."""
+    """A project whose data are prepared; dropout and the weight average are on, the rate rises nearly to the end."""
     folder = write_project(tmp_path_factory.mktemp("kill") / "project")
     set_param(folder, "epochs: 2", f"epochs: {EPOCHS}")
     set_param(folder, "    batch_size: 8", "    batch_size: 1")

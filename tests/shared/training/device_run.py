@@ -59,6 +59,9 @@ def trained(settings, machine, micro_batches=1, steps_per_call=1):
             losses += np.asarray(metrics["loss"]).tolist()
             norms += np.asarray(metrics["norm"]).tolist()
     after = predict(probe)["logits"]
+    with machine.distribution.scope():
+        both = with_weight_as_output(network)
+    same = machine.distribution.predictor(both, machine.jit)(probe)["same"]
     state = engine.state()
     engine.restore(state)
     restored = predict(probe)["logits"]
@@ -68,9 +71,27 @@ def trained(settings, machine, micro_batches=1, steps_per_call=1):
         "before": before,
         "after": after,
         "restored": restored,
+        "same": same,
         "copies_differ": np.array(copies_differ([*network.variables, *engine.optimizer.variables], machine)),
         "weights": np.concatenate([array.ravel() for array in engine.averages() + state["network"]]),
     }
+
+
+def with_weight_as_output(network):
+    """The network with one more output, which has no rows: (2, 2) ones."""
+    import keras
+
+    class Weight(keras.layers.Layer):
+        def build(self, inputs_shape):
+            self.weight = self.add_weight(shape=(2, 2), initializer="ones")
+
+        def call(self, inputs):
+            return self.weight * 1.0
+
+        def compute_output_shape(self, inputs_shape):
+            return (2, 2)
+
+    return keras.Model(network.input, {**network.output, "same": Weight()(network.output["logits"])})
 
 
 def rows_seen(distribution, backend):

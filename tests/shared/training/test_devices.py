@@ -100,6 +100,12 @@ def test_predictions_are_those_of_one_device_before_and_after_training(case):
                 )
 
 
+def test_an_output_without_rows_comes_back_once(case):
+    one, many = case
+    for result in [one, *many]:
+        np.testing.assert_array_equal(result["plain_same"], np.ones((2, 2)))
+
+
 def test_each_row_is_computed_once(case):
     one, many = case
     for result in [one, *many]:
