@@ -25,7 +25,7 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
         sys.stdout.flush()
     except UserError as error:
         print(error, file=sys.stderr)
-        return getattr(error, "status", 1)
+        return error.status
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130

@@ -23,6 +23,7 @@ from shared.training.hardware import Hardware
 from shared.training.interruption import Interrupted, Interruption
 from shared.training.loss import Loss
 from shared.training.settings import TrainSettings
+from shared.training.shared_state import from_chief
 
 
 @dataclass
@@ -121,6 +122,8 @@ def fit(
                 pause=lambda: run.pause(interruption),
                 meter=meter,
             )
+            if interruption.requested:
+                run.pause(interruption)
             mean_loss = progress.totals.mean_loss
             with averaged_weights(engine):
                 everything = validate()
@@ -139,7 +142,7 @@ def fit(
             warning = run.guards.epoch(epoch, mean_loss, everything)
             if warning:
                 run.say(f"warning: {warning}")
-            run.save()
+            run.pause(interruption)
     assign(engine.network.trainable_variables, run.best)
     return progress
 
@@ -194,7 +197,11 @@ class _Run:
 
     def resume(self) -> None:
         """Goes on from the newest state there is."""
-        state = self.checkpoints.load(self.say) if self.checkpoints else None
+        if not self.checkpoints:
+            return
+        machine = self.engine.machine
+        state = self.checkpoints.load(self.say) if machine.is_chief else None
+        state = from_chief(machine.distribution, state, {**self.engine.state(), "best": self.best})
         if not state:
             return
         self.engine.restore(state.groups)

@@ -69,11 +69,11 @@ class Steps:
         """Takes the steps of a stack of batches; the rows are those of one device."""
 
         def one(state, arrays):
-            return self._step(state, fixed, *arrays, micro_batches)
+            return self._step(micro_batches, state, fixed, *arrays)
 
         return jax.lax.scan(one, state, stacked)
 
-    def _step(self, state, fixed, inputs, targets, weight, micro_batches):
+    def _step(self, micro_batches, state, fixed, inputs, targets, weight):
         values, optimizer = state
         key = step_key(self._seed, optimizer[self._iterations])
         weights = self._distribution.sum(self._loss.weights(targets, weight))

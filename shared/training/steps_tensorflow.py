@@ -1,6 +1,7 @@
 """Optimizer steps on the TensorFlow backend, on one device or under a `tf.distribute` strategy."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -53,7 +54,7 @@ class Steps:
 
             def step(inputs, targets, weight):
                 self.compilations += 1  # when the graph is made
-                result = self._distribution.run(self._step, inputs, targets, weight, micro_batches)
+                result = self._distribution.run(partial(self._step, micro_batches), inputs, targets, weight)
                 return {name: self._distribution.first(value) for name, value in result.items()}
 
             self._functions[key] = tf.function(step, autograph=False)
@@ -69,11 +70,11 @@ class Steps:
                 self.compilations += 1  # when the graph is made
                 if steps == 1:
                     arrays = tf.nest.map_structure(lambda array: array[0], (inputs, targets, weight))
-                    return tf.nest.map_structure(lambda x: x[None], self._step(*arrays, micro_batches))
+                    return tf.nest.map_structure(lambda x: x[None], self._step(micro_batches, *arrays))
 
                 def one(index):
                     arrays = tf.nest.map_structure(lambda array: array[index], (inputs, targets, weight))
-                    return self._step(*arrays, micro_batches)
+                    return self._step(micro_batches, *arrays)
 
                 wanted = {"loss": tf.float32, "norm": tf.float32}
                 return tf.map_fn(one, tf.range(steps), fn_output_signature=wanted, parallel_iterations=1)
@@ -94,7 +95,7 @@ class Steps:
         )
         return [inputs, targets, spec("", batch.weight)]
 
-    def _step(self, inputs: Any, targets: Any, weight: Any, micro_batches: Any) -> dict[str, Any]:
+    def _step(self, micro_batches: int, inputs: Any, targets: Any, weight: Any) -> dict[str, Any]:
         """Takes the step on the rows of one device; returns the loss and the gradient norm of the whole batch."""
         sum_over_devices, iterations = self._distribution.sum, self._optimizer.iterations.value
         weights = sum_over_devices(self._loss.weights(targets, weight))
