@@ -27,7 +27,7 @@ def _main(argv: Sequence[str] | None) -> None:
     settings = load_settings(name, task.settings)
     train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
 
-    configure(settings.hardware, settings.train.seed)
+    configure(settings.hardware, settings.train.seed, alone=True)
     from shared.training import model_folder  # it imports Keras, which is configured now
 
     model = model_folder.load_model(folders.model, task)

@@ -70,13 +70,6 @@ class Distribution:
         """
         return arrays
 
-    def text_from_chief(self, text: str) -> str:
-        """Returns the text of host 0 on every host; all hosts must call it at the same point."""
-        data = np.frombuffer(text.encode(), np.uint8)
-        (size,) = self.from_chief([np.array([len(data)])])
-        (sent,) = self.from_chief([np.resize(data, size[0]) if len(data) else np.zeros(size[0], np.uint8)])
-        return sent.tobytes().decode()
-
 
 def compiled_forward(network: Any, jit: bool) -> Callable[[Arrays], dict[str, Any]]:
     """Returns the network without training as one compiled function on one device."""

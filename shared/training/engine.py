@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shared.errors import UserError
 from shared.optim.adamw import AdamW, exclude_from_decay
 from shared.optim.schedule import WarmupLinearDecay
 from shared.training.batch import Batch, filled
@@ -79,6 +80,8 @@ class Engine:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+                if self.machine.hosts > 1:  # the others wait in the middle of this step
+                    raise UserError("out of memory on one of several hosts. Lower train.batch_size.") from error
                 rows = len(full[0].weight)
                 self.micro_batches = next_micro_batches(self.micro_batches, rows, parts)
                 _, width = next(iter(full[0].inputs.values())).shape[:2]

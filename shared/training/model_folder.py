@@ -12,6 +12,7 @@ from shared.prepared import load_labels, load_vocabulary
 from shared.settings import VERSION, Section, settings_from_dict
 from shared.task import Task
 from shared.text.vocabulary import Vocabulary
+from shared.training.hardware import configured
 from shared.training.weights import load_weights, save_weights
 
 WEIGHTS, SETTINGS, VOCABULARY = "weights.safetensors", "settings.json", "vocab.txt"
@@ -56,7 +57,8 @@ def load_model(folder: Path, task: Task) -> TrainedModel:
     settings = saved_settings(folder, task)
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     labels = read_json(folder / LABELS)
-    network = task.build(settings, vocabulary, labels)
+    with configured().distribution.scope():
+        network = task.build(settings, vocabulary, labels)
     load_weights(network, folder / WEIGHTS)
     return TrainedModel(network, settings, vocabulary, labels, read_json(folder / PROVENANCE))
 

@@ -48,7 +48,7 @@ class Steps:
         )
         state = ([v.value for v in self._trained], [v.value for v in self._optimizer.variables])
         fixed = [v.value for v in self._fixed]
-        if self._distribution.replicas > 1:
+        if self._distribution.shared:
             state, fixed = self._distribution.copies((state, fixed))
             stacked = self._distribution.place(stacked, axis=1)
         (values, optimizer), metrics = self._program(micro_batches)(state, fixed, stacked)
@@ -60,7 +60,7 @@ class Steps:
     def _program(self, micro_batches: int) -> Any:
         if micro_batches not in self._programs:
             program = partial(self._loop, micro_batches)
-            if self._distribution.replicas > 1:
+            if self._distribution.shared:
                 program = self._distribution.mapped(program, whole=2, axis=1)
             self._programs[micro_batches] = jax.jit(program, donate_argnums=0) if self._jit else program
         return self._programs[micro_batches]

@@ -35,7 +35,7 @@ class Steps:
 
     def run(self, batches: Sequence[Batch], micro_batches: int) -> dict[str, Any]:
         """See `Engine.run`; the rows of each batch are a multiple of all devices' micro-batches."""
-        if self._distribution.replicas > 1:  # a loop in the graph cannot hold what passes between devices
+        if self._distribution.shared:  # a loop in the graph cannot hold what passes between devices
             results = [self._function(batch, micro_batches)(*self._placed(batch)) for batch in batches]
             return {name: tf.stack([one[name] for one in results]) for name in ("loss", "norm")}
         inputs, targets, weight = (
@@ -115,10 +115,11 @@ class Steps:
 
         def part(inputs, targets, weight, first_row):
             draws = Draws(key, first_row, total_rows) if divided else Draws(key)
-            with drawing(draws), tf.GradientTape() as tape:
-                outputs = self._network(inputs, training=True)
-                loss = total(self._loss.sums(targets, outputs, weight), weights)
-            gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            with drawing(draws):  # also for the gradient, which computes some blocks once more
+                with tf.GradientTape() as tape:
+                    outputs = self._network(inputs, training=True)
+                    loss = total(self._loss.sums(targets, outputs, weight), weights)
+                gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
         compiled = self._compiled(part)

@@ -9,6 +9,7 @@ from shared.backbones.architecture import Architecture
 from shared.backbones.backbone import Backbone
 from shared.backbones.settings import BackboneSettings, build_backbone
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
+from shared.layers.draws import Draws, drawing, step_key
 from shared.training.weights import load_weights, save_weights
 from tests.conftest import to_numpy
 
@@ -264,3 +265,104 @@ def test_mixed_precision_keeps_weights_float32_and_comes_close_to_float32():
     got = keras.Model([tokens, segments], keras.ops.cast(hidden, "float32")).predict_on_batch([TOKENS, SEGMENTS])
     # Five normalizations in a row, each rounding vectors of about 3 to bfloat16, whose steps there are 1/64.
     np.testing.assert_allclose(got, call(exact), atol=0.15)
+
+
+SMALL = {"num_layers": 2, "hidden_dim": 8, "num_heads": 2, "ffn_dim": 12, "max_positions": 8, "initializer_range": 0.3}
+RECOMPUTED = {"roformer": {"position": "rotary"}, "albert": {"num_groups": 1, "embedding_dim": 4}}
+
+
+def small(kind, condition):
+    """A small encoder with much dropout and weights that are all at work."""
+    layer = Backbone(Architecture(kind=kind, **SMALL, **RECOMPUTED[kind]), ROWS, 0.3, 0.3, seed=0)
+    call(layer, condition)
+    rng = np.random.default_rng(1)
+    for weight in layer.trainable_weights:
+        weight.assign_add(rng.normal(0.0, 0.2, size=weight.shape))
+    return layer
+
+
+def trained(layer, recompute, condition=None):
+    """Returns the output in training, and the gradients of all weights and of the condition, if there is one.
+
+    Only the network is called under `drawing`, not what asks for the gradient.
+    """
+    layer.recompute = recompute
+    above = np.random.default_rng(2).normal(size=(2, 6, 8)).astype("float32")
+    inputs = [condition] if condition is not None else []
+    options = {"padding_mask": TOKENS != 0, "training": True}
+    draws = Draws(step_key(0, 5))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        inputs = [tf.constant(array) for array in inputs]
+        weights = [weight.value for weight in layer.trainable_weights]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            with drawing(draws):
+                output = layer(TOKENS, SEGMENTS, condition=inputs[0] if inputs else None, **options)
+        gradients = tape.gradient(output, [*weights, *inputs], tf.constant(above))
+    else:
+        import jax
+
+        fixed = [weight.value for weight in layer.non_trainable_variables]
+
+        def function(weights, *inputs):
+            condition = inputs[0] if inputs else None
+            with drawing(draws):
+                return layer.stateless_call(weights, fixed, TOKENS, SEGMENTS, condition=condition, **options)[0]
+
+        def both(weights, *inputs):
+            output, back = jax.vjp(function, weights, *inputs)
+            return output, back(above)
+
+        # Compiling takes all the time; that of dropout's generator is most of it.
+        quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+        output, (gradients, *rest) = jax.jit(both, compiler_options=quick)(
+            [weight.value for weight in layer.trainable_weights], *inputs
+        )
+        gradients = [*gradients, *rest]
+    return to_numpy(output), [to_numpy(keras.ops.convert_to_tensor(gradient)) for gradient in gradients]
+
+
+@pytest.mark.parametrize("condition", [None, CONDITION], ids=["plain", "conditional"])
+@pytest.mark.parametrize("kind", RECOMPUTED)
+def test_recomputing_changes_neither_outputs_nor_gradients_while_dropout_is_on(kind, condition):
+    layer = small(kind, condition)
+    (want, wanted), (got, gradients) = (trained(layer, recompute, condition) for recompute in (False, True))
+    assert len(wanted) == len(layer.trainable_weights) + (condition is not None)
+    assert np.abs(want - call(layer, condition)).max() > 0.1  # dropout is on
+    np.testing.assert_allclose(got, want, atol=1e-5)
+    for one, other in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    if condition is not None:
+        assert np.abs(gradients[-1]).min() > 1e-3
+
+
+@pytest.mark.parametrize(("recompute", "training", "times"), [(True, True, 2), (True, False, 0), (False, True, 0)])
+def test_each_block_is_recomputed_in_training_on_demand(monkeypatch, recompute, training, times):
+    recomputed = []
+    monkeypatch.setattr(keras, "remat", lambda function: recomputed.append(function) or function)
+    layer = small("albert", None)  # one block, applied twice
+    layer.recompute = recompute
+    call(layer, training=training)
+    assert len(recomputed) == times
+
+
+def test_nothing_is_recomputed_unless_asked_for():
+    assert backbone("bert").recompute is False
+
+
+def test_shared_blocks_drop_others_each_time(monkeypatch):
+    layer, seen = small("albert", None), []
+    drop = layer.blocks[0].attention_drop
+    plain = drop.multiplier
+
+    def multiplier(*given):
+        seen.append(plain(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(drop, "multiplier", multiplier)
+    with drawing(Draws(step_key(0, 5))):
+        layer(TOKENS, SEGMENTS, training=True)
+    assert len(seen) == 2
+    assert not np.array_equal(*map(to_numpy, seen))

@@ -44,7 +44,7 @@ class _Scaled(keras.layers.Layer):
         self.scale = self.add_weight(name="scale", shape=inputs_shape[1:], initializer="ones")
 
     def call(self, inputs):
-        return product(inputs, self.scale)
+        return product(inputs[0], self.scale)[None]
 
 
 def test_variables_may_be_arguments():

@@ -24,7 +24,6 @@ def main(argv: list[str]) -> None:
     sent = [np.float32([-0.0, 0.1 + machine.host]), np.int64([2**60 + machine.host]), np.arange(3) == machine.host]
     for number, array in enumerate(machine.distribution.from_chief(sent)):
         results[f"sent_{number}"] = array
-    results["text"] = np.array(machine.distribution.text_from_chief("host 0 says 好" if machine.is_chief else "?"))
     for way, options in ways.items():
         results |= {f"{way}_{name}": value for name, value in trained(settings, machine, **options).items()}
     np.savez(path, **results)

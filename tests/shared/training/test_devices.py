@@ -126,4 +126,3 @@ def test_what_the_first_host_sends_arrives_bit_for_bit(case):
         assert result["sent_0"].tobytes() == np.float32([-0.0, 0.1]).tobytes()
         assert result["sent_1"].tolist() == [2**60]
         assert result["sent_2"].tolist() == [True, False, False]
-        assert result["text"] == "host 0 says 好"

@@ -125,27 +125,24 @@ def test_dropout_draws_anew_in_each_step_and_follows_the_seed():
     losses = steps(engine(0.4, **still), [batch(), batch()])[::2]
     assert losses[0] != pytest.approx(losses[1], rel=1e-5)
     assert steps(engine(0.4, **still), [batch(), batch()])[::2] == losses
-    assert steps(engine(0.4, seed=1, **still), [batch(), batch()])[::2] != pytest.approx(losses, rel=1e-5)
-    plain = steps(engine(0.0, **still), [batch(), batch()])[::2]
-    assert plain[0] == pytest.approx(plain[1], rel=1e-6)
+    assert steps(engine(0.4, seed=1, **still), [batch()])[0] != pytest.approx(losses[0], rel=1e-5)
 
 
-MIXED = [batch(8), batch(7, 8, seed=1), batch(8, seed=2)]
+SEVEN = [batch(7, seed=seed) for seed in range(3)]  # rows that divide evenly by 7 and 1 only
 
 
 @pytest.fixture(scope="module")
 def in_one_piece() -> Engine:
     one = engine(0.4, **STATEFUL)
-    steps(one, MIXED)
+    steps(one, SEVEN)
     return one
 
 
-@pytest.mark.parametrize("parts", [2, 3, 8])
+@pytest.mark.parametrize("parts", [2, 3])
 def test_micro_batches_change_neither_the_step_nor_dropout(in_one_piece, parts):
-    """Neither 7 nor 8 rows make three equal parts."""
     got = engine(0.4, **STATEFUL)
     got.micro_batches = parts
-    steps(got, MIXED)
+    steps(got, SEVEN)
     assert_states(got, in_one_piece, atol=1e-6)
 
 
@@ -157,9 +154,9 @@ def test_compiled_micro_batches_change_neither_the_step_nor_dropout():
         settings = toy.train_settings(**STATEFUL)
         one = Engine(toy.network(0.4), toy.loss, settings, HardwareSettings(), TOTAL_STEPS, machine)
         one.micro_batches = parts
-        steps(one, MIXED[:2])
+        steps(one, SEVEN[:2])
         engines.append(one)
-        assert one.compilations == 2
+        assert one.compilations == 1
     assert_states(engines[1], engines[0], atol=1e-6)
 
 
@@ -175,10 +172,10 @@ def test_several_steps_in_one_call_are_the_same_steps():
 
 def test_a_state_goes_on_to_the_same_bytes():
     first, second = engine(0.4, **STATEFUL), engine(0.4, **STATEFUL)
-    steps(first, MIXED)
+    steps(first, SEVEN)
     state = first.state()
     kept = {group: [array.copy() for array in arrays] for group, arrays in state.items()}
-    want = steps(first, MIXED)
+    want = steps(first, SEVEN)
     for group, arrays in kept.items():  # copies, which further steps do not change
         for a, b in zip(state[group], arrays, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -187,17 +184,17 @@ def test_a_state_goes_on_to_the_same_bytes():
     for group, arrays in second.state().items():
         for a, b in zip(arrays, kept[group], strict=True):
             assert (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
-    assert steps(second, MIXED) == want
+    assert steps(second, SEVEN) == want
     assert_states(second, first)
 
 
 def test_an_engine_in_the_middle_of_its_steps_takes_a_state_too():
     one, other = engine(0.4, **STATEFUL), engine(0.4, **STATEFUL)
     state = one.state()
-    want = steps(one, MIXED)
-    steps(other, MIXED[::-1])
+    want = steps(one, SEVEN)
+    steps(other, SEVEN[::-1])
     other.restore(state)
-    assert steps(other, MIXED) == want
+    assert steps(other, SEVEN) == want
     assert_states(other, one)
 
 
@@ -285,12 +282,12 @@ def greedy(limit: int) -> Loss:
 
 
 def test_a_true_lack_of_memory_changes_no_weights_either(capsys):
-    one, other = engine(0.4, loss=greedy(2), **STATEFUL), engine(0.4, **STATEFUL)
+    one, other = engine(0.4, loss=greedy(4), **STATEFUL), engine(0.4, **STATEFUL)
     batches = [batch(seed=seed) for seed in range(2)]
     assert steps(one, batches) == pytest.approx(steps(other, batches), rel=1e-5)
-    assert one.micro_batches == 4
+    assert one.micro_batches == 2
     assert_states(one, other, atol=1e-6)
-    assert capsys.readouterr().out.count("out of memory at 8 rows x 16 tokens") == 2
+    assert capsys.readouterr().out.count("out of memory at 8 rows x 16 tokens") == 1
 
 
 def test_memory_that_ends_within_a_call_of_several_steps_repeats_none_of_them(monkeypatch):
@@ -313,18 +310,22 @@ def test_memory_that_ends_within_a_call_of_several_steps_repeats_none_of_them(mo
     assert_states(one, other, atol=1e-6)
 
 
-def test_recomputing_blocks_changes_no_step():
-    sizes = {"num_layers": 2, "hidden_dim": 8, "num_heads": 2, "ffn_dim": 16}
-    architecture = {"kind": "roformer", "position": "rotary", **sizes}
-    backbone = {"architecture": architecture, "dropout": 0.3, "attention_dropout": 0.2}
-    settings = pairs.settings(backbone=backbone)
-    one = Batch(pairs.inputs(), {"label": np.array([0, 1], np.int32)}, np.ones(2, np.float32))
-    engines = []
-    for recompute in (False, True):
-        network = sohu.build(settings, pairs.VOCABULARY, {})
-        engines.append(engine_of(network, sohu.loss(settings), settings.train, TOTAL_STEPS, recompute=recompute))
-        assert network.get_layer("backbone").recompute == recompute
-    plain, again = (steps(one_engine, [one, one]) for one_engine in engines)
-    assert again == pytest.approx(plain, rel=1e-5)
-    for a, b in zip(*(values(e.network.trainable_variables) for e in engines), strict=True):
+SIZES = {"kind": "roformer", "position": "rotary", "num_layers": 1, "hidden_dim": 8, "num_heads": 2, "ffn_dim": 16}
+PAIRS = Batch(pairs.inputs(), {"label": np.array([0, 1], np.int32)}, np.ones(2, np.float32))
+
+
+def of_pairs(recompute: bool) -> Engine:
+    """An engine with a real encoder."""
+    backbone = {"architecture": SIZES, "dropout": 0.3, "attention_dropout": 0.2}
+    chosen = pairs.settings(backbone=backbone, condition="none", exact_match=False)
+    network = sohu.build(chosen, pairs.VOCABULARY, {})
+    return engine_of(network, sohu.loss(chosen), chosen.train, TOTAL_STEPS, recompute=recompute)
+
+
+def test_recomputing_blocks_changes_neither_the_step_nor_dropout():
+    plain, again = of_pairs(recompute=False), of_pairs(recompute=True)
+    assert again.network.get_layer("backbone").recompute
+    assert not plain.network.get_layer("backbone").recompute
+    assert steps(again, [PAIRS, PAIRS]) == pytest.approx(steps(plain, [PAIRS, PAIRS]), rel=1e-5)
+    for a, b in zip(*(values(one.network.trainable_variables) for one in (plain, again)), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)

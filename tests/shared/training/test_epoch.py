@@ -226,7 +226,7 @@ def test_the_meter_says_rows_and_tokens_a_second_and_the_share_of_waiting():
 
 
 class ToyFeed:
-    """The toy's rows, with a target that the loss does not look at and whose size changes, as numbers of subjects do."""
+    """The toy's rows, with a target that the loss does not see and whose size changes, as numbers of subjects do."""
 
     def __init__(self, rows: int):
         self.inner = toy.feed(toy.split(rows))
@@ -234,7 +234,7 @@ class ToyFeed:
 
     def batch(self, units, width, rng):
         inputs, targets = self.inner.batch(units, width, rng)
-        return inputs, targets | {"more": np.zeros((len(units), 1 + int(units[0]) // 8 % 2), np.int32)}
+        return inputs, targets | {"more": np.zeros((len(units), 1 + int(units[0] >= 20)), np.int32)}
 
 
 @pytest.mark.parametrize("feed", [toy.feed(toy.split(44)), ToyFeed(44)], ids=["by width", "own sizes"])

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from shared.arrays import Ragged, Split
-from shared.training.predict import predict_batches, predict_rows
+from shared.training.batch import Batch
+from shared.training.predict import predict_batches, predict_rows, predictor
 from shared.training.weights import load_weights, save_weights
 from tests.conftest import to_numpy
 from tests.shared.training import toy
+from tests.shared.training.steps import engine_of
 
 LENGTH = "token_ids"
 
@@ -86,3 +88,34 @@ def test_a_row_longer_than_every_bucket_is_predicted():
 def test_no_rows_give_no_batches():
     split = Split({"token_ids": Ragged.of([], np.uint16)})
     assert batches(split) == []
+
+
+def test_rows_are_predicted_in_widths_chosen_for_them():
+    network, split = toy.network(), toy.split(23)
+    got = predict_rows(network, split, LENGTH, settings(4, "auto"))
+    np.testing.assert_allclose(got["logits"], one_by_one(network, split), atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["assign", "step", "load"])
+def test_a_change_of_weights_is_seen_by_the_next_prediction(tmp_path, how):
+    network, split = toy.network(), toy.split(8)
+    before = predict_rows(network, split, LENGTH, settings())["logits"]
+    if how == "assign":
+        for variable in network.trainable_variables:
+            variable.assign(to_numpy(variable) + 1.0)
+    elif how == "step":
+        inputs, targets = toy.feed(split).batch(np.arange(8), 16, np.random.default_rng(0))
+        engine = engine_of(network, toy.loss, toy.train_settings(), 10)
+        engine.run([Batch(inputs, targets, np.ones(8, np.float32))])
+    else:
+        save_weights(toy.network(seed=5), tmp_path / "weights.safetensors")
+        load_weights(network, tmp_path / "weights.safetensors")
+    after = predict_rows(network, split, LENGTH, settings())["logits"]
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_allclose(after, one_by_one(network, split), atol=1e-6)
+
+
+def test_a_network_is_made_ready_for_prediction_once():
+    network = toy.network()
+    assert predictor(network) is predictor(network)
+    assert predictor(network) is not predictor(toy.network())
