@@ -3,7 +3,7 @@
 import keras
 
 from shared.backbones.architecture import Architecture
-from shared.layers.draws import drawing_part
+from shared.layers.draws import current, drawing, drawing_part
 from shared.layers.text_embedding import TextEmbedding
 from shared.layers.transformer_block import TransformerBlock
 
@@ -119,8 +119,10 @@ class Backbone(keras.layers.Layer):
     def _apply(self, part, block, x, padding_mask, condition, return_sum, training):
         """Returns block(x); with `recompute`, what it holds is computed again when the gradient needs it."""
 
+        draws = current()  # when the gradient asks for the block once more, nothing may be in force any more
+
         def apply(x, *rest):
-            with drawing_part(part):
+            with drawing(draws), drawing_part(part):
                 return block(x, padding_mask, *rest, return_sum=return_sum, training=training)
 
         rest = () if condition is None else (condition,)  # an argument: recomputation has no gradient by a closure

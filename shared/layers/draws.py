@@ -38,8 +38,8 @@ def current() -> Draws | None:
 
 
 @contextmanager
-def drawing(draws: Draws) -> Iterator[None]:
-    """Layers that are called in the block draw from `draws`."""
+def drawing(draws: Draws | None) -> Iterator[None]:
+    """Layers that are called in the block draw from `draws`; None: as outside of any."""
     token = _current.set(draws)
     try:
         yield

@@ -115,11 +115,10 @@ class Steps:
 
         def part(inputs, targets, weight, first_row):
             draws = Draws(key, first_row, total_rows) if divided else Draws(key)
-            with drawing(draws):  # also for the gradient, which computes some blocks once more
-                with tf.GradientTape() as tape:
-                    outputs = self._network(inputs, training=True)
-                    loss = total(self._loss.sums(targets, outputs, weight), weights)
-                gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            with drawing(draws), tf.GradientTape() as tape:
+                outputs = self._network(inputs, training=True)
+                loss = total(self._loss.sums(targets, outputs, weight), weights)
+            gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
         compiled = self._compiled(part)

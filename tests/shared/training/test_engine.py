@@ -281,6 +281,7 @@ def greedy(limit: int) -> Loss:
     return Loss(toy.loss.weights, sums)
 
 
+@pytest.mark.slow  # TensorFlow waits for ten seconds before it says that there is no memory
 def test_a_true_lack_of_memory_changes_no_weights_either(capsys):
     one, other = engine(0.4, loss=greedy(4), **STATEFUL), engine(0.4, **STATEFUL)
     batches = [batch(seed=seed) for seed in range(2)]
