@@ -58,10 +58,10 @@ def drawing_part(part: int) -> Iterator[None]:
         _current.reset(token)
 
 
-def step_key(seed: int, step: Any) -> Any:
-    """Returns the key of an optimizer step: () uint32. Args: seed: of the run. step: () int, steps done before."""
+def step_key(seed: Any, step: Any) -> Any:
+    """Returns the key of an optimizer step: () uint32. Args: seed: int, of the run. step: () int, steps done before."""
     spread = ops.convert_to_tensor(np.uint32(0x9E3779B1))  # next steps' keys differ in half of their bits
-    return ops.cast(step, "uint32") * spread + ops.convert_to_tensor(np.uint32(seed))
+    return ops.cast(step, "uint32") * spread + ops.cast(seed, "uint32")
 
 
 def random_bits(draws: Draws, salt: int, shape: tuple) -> Any:

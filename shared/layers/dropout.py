@@ -5,7 +5,7 @@ import zlib
 import keras
 from keras import ops
 
-from shared.layers.draws import Draws, current, random_bits
+from shared.layers.draws import Draws, current, random_bits, step_key
 
 
 @keras.saving.register_keras_serializable("baseline_kit")
@@ -40,10 +40,10 @@ class Dropout(keras.layers.Layer):
 
     def multiplier(self, shape, dtype, training):
         """Returns what inputs of this shape and dtype are multiplied by, 0 or 1 / (1 - rate); None: by nothing."""
-        threshold = round(self.rate * 65536)
+        threshold = min(round(self.rate * 65536), 65535)
         if not training or not threshold:
             return None
-        draws = current() or Draws(ops.cast(self.seed_generator.next()[1], "uint32"))
+        draws = current() or Draws(step_key(*self.seed_generator.next()))
         salt = zlib.crc32((self.path or self.name).encode()) if self.seed is None else self.seed
         zero, scale = (ops.cast(value, dtype) for value in (0.0, 65536 / (65536 - threshold)))
         return ops.where(random_bits(draws, salt, shape) < ops.cast(threshold, "uint16"), zero, scale)

@@ -7,14 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from shared.errors import UserError
 from shared.optim.adamw import AdamW, exclude_from_decay
 from shared.optim.schedule import WarmupLinearDecay
 from shared.training.batch import Batch, filled
 from shared.training.checkpoint import Groups, assign, values
 from shared.training.hardware import Hardware
 from shared.training.loss import Loss
-from shared.training.out_of_memory import is_out_of_memory, next_micro_batches, smaller_pieces
+from shared.training.out_of_memory import is_out_of_memory, next_micro_batches, out_of_reach, smaller_pieces
 from shared.training.settings import HardwareSettings, TrainSettings
 
 
@@ -47,6 +46,7 @@ class Engine:
     ):
         self.network, self.machine, self.micro_batches, self._say = network, machine, 1, say
         self.burst = hardware.steps_per_execution
+        self._fitting: set[tuple] = set()  # shapes that the memory was enough for
         warmup_steps = round(train.warmup_share * total_steps)
         self.schedule = WarmupLinearDecay(train.learning_rate, warmup_steps, total_steps, train.final_rate)
         backbone = next((layer for layer in network.layers if hasattr(layer, "recompute")), None)
@@ -70,21 +70,31 @@ class Engine:
 
         Returns: loss, norm: (steps,) float32 on the device; the loss before each step, and the norm of its gradient
             before clipping.
-        Raises: UserError if not even single rows fit into the memory.
+        Raises: UserError if not even single rows fit into the memory, or if it runs out for a shape that has fitted.
         """
         parts = self.machine.distribution.replicas
         while True:
             full = [filled(batch, parts * self.micro_batches) for batch in batches]
+            shape = (full[0].shape, len(full), self.micro_batches)
+            known = shape in self._fitting
+            # A call that fails in the middle may have changed the state already, or given it away to the device.
+            before = None if known or (self._steps.all_or_nothing and len(full) == 1) else self.state()
             try:
-                return self._steps.run(full, self.micro_batches)
+                metrics = self._steps.run(full, self.micro_batches)
+                if not known:  # JAX tells of missing memory only when the result is looked at
+                    metrics = {name: np.asarray(value) for name, value in metrics.items()}
+                    self._fitting.add(shape)
+                return metrics
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.machine.hosts > 1:  # the others wait in the middle of this step
-                    raise UserError("out of memory on one of several hosts. Lower train.batch_size.") from error
+                if known or self.machine.hosts > 1:
+                    raise out_of_reach(error) from error
+                if before is not None:
+                    self.restore(before)
                 rows = len(full[0].weight)
                 self.micro_batches = next_micro_batches(self.micro_batches, rows, parts)
-                _, width = next(iter(full[0].inputs.values())).shape[:2]
+                width = max(array.shape[1] for array in full[0].inputs.values() if array.ndim > 1)
                 self._say(smaller_pieces(rows, width, parts, self.micro_batches))
 
     @property

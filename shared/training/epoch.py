@@ -13,6 +13,7 @@ from shared.training.batch import Batch, filled
 from shared.training.batches import Planned, runs
 from shared.training.engine import Engine
 from shared.training.feed import Feed
+from shared.training.out_of_memory import is_out_of_memory, out_of_reach
 from shared.training.prefetch import Prefetcher
 
 AHEAD = 4  # calls of the device that may be under way before their losses are looked at
@@ -80,7 +81,12 @@ def train_epoch(
     def settle(bar: tqdm) -> None:
         """Waits for the oldest call of the device and adds up what it did."""
         planned, metrics = pending.popleft()
-        losses, norms = (np.asarray(metrics[name], np.float64) for name in ("loss", "norm"))
+        try:
+            losses, norms = (np.asarray(metrics[name], np.float64) for name in ("loss", "norm"))
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise out_of_reach(error) from error
+            raise
         meter.first_step_s = meter.first_step_s or time.perf_counter() - meter.started
         for one, loss, norm in zip(planned, losses.tolist(), norms.tolist(), strict=True):
             if watch:

@@ -51,3 +51,16 @@ def smaller_pieces(rows: int, width: int, devices: int, micro_batches: int) -> s
         f"micro-batches of {each} row{'s' if each > 1 else ''}{' a device' if devices > 1 else ''}. The result is the "
         "same, the step somewhat slower; a smaller train.batch_size or hardware.recompute: true would spare memory too."
     )
+
+
+def out_of_reach(error: BaseException) -> UserError:
+    """Returns what to tell the user when memory ran out where a step cannot be taken again.
+
+    That is so for a shape that has fitted before, whose state may be lost, and where other hosts wait in the same step.
+    """
+    cause = str(error).splitlines()[0][:200] if str(error) else repr(error)
+    return UserError(
+        f"out of memory in the middle of training: {cause}. Start the same command again: it goes on from the last state "
+        "saved. If it happens again, lower train.batch_size or set hardware.recompute: true, and see what else takes "
+        "memory on this machine."
+    )

@@ -19,8 +19,11 @@ from shared.training.loss import Loss, total
 class Steps:
     """See `Engine`. One program is compiled for each shape of batches.
 
-    Attributes: compilations: int, programs compiled so far.
+    Attributes: compilations: int, programs compiled so far. all_or_nothing: bool, whether a single step that fails
+        changes nothing; here the arrays of the state are given away to the device at the start.
     """
+
+    all_or_nothing = False
 
     def __init__(
         self, network: keras.Model, loss: Loss, optimizer: AdamW, clip_norm: float, seed: int, machine: Hardware

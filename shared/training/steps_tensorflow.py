@@ -18,8 +18,11 @@ from shared.training.loss import Loss, total
 class Steps:
     """See `Engine`. Without XLA one graph serves all shapes; with it, one is compiled for each.
 
-    Attributes: compilations: int, graphs made so far.
+    Attributes: compilations: int, graphs made so far. all_or_nothing: bool, whether a single step that fails changes
+        nothing.
     """
+
+    all_or_nothing = True
 
     def __init__(
         self, network: keras.Model, loss: Loss, optimizer: AdamW, clip_norm: float, seed: int, machine: Hardware
@@ -103,7 +106,8 @@ class Steps:
         loss, gradients = self._gradients(inputs, targets, weight, weights, key, micro_batches)
         loss, gradients = sum_over_devices((loss, gradients))
         norm = tf.linalg.global_norm(gradients)
-        self._update(gradients, norm)
+        with tf.control_dependencies([norm]):  # decay and step number wait too, lest half a step is taken
+            self._update(gradients, norm)
         return {"loss": loss, "norm": norm}
 
     def _gradients(self, inputs, targets, weight, weights, key, micro_batches):

@@ -8,12 +8,15 @@ from shared.layers.dropout import Dropout
 from tests.conftest import to_numpy
 from tests.shared.layers.layer_check import check_layer
 
-KEY = step_key(seed=0, step=5)
 ONES = np.ones((8, 4, 6), "float32")
 
 
-def dropped(layer, inputs=ONES, key=KEY, **more):
-    with drawing(Draws(key, **more)):
+def _draws(step=5, **more):
+    return Draws(step_key(0, step), **more)
+
+
+def dropped(layer, inputs=ONES, **more):
+    with drawing(_draws(**more)):
         return to_numpy(layer(inputs, training=True))
 
 
@@ -41,7 +44,7 @@ def test_numbers_that_stay_are_scaled_so_that_the_mean_stays(rate, rng):
 
 def test_the_rate_is_right_to_one_in_65536():
     shape = (128, 512)
-    numbers = to_numpy(random_bits(Draws(KEY), 1, shape))
+    numbers = to_numpy(random_bits(_draws(), 1, shape))
     for threshold in (1, 6554, 65535):  # 65535 of 65536 equally frequent numbers are below the last
         got = dropped(Dropout(threshold / 65536, seed=1), np.ones(shape, "float32"))
         np.testing.assert_array_equal(got == 0, numbers < threshold)
@@ -56,7 +59,7 @@ def test_an_equal_key_drops_the_same():
 
 def test_another_step_drops_others():
     layer = Dropout(0.5, seed=1)
-    assert not np.array_equal(dropped(layer), dropped(layer, key=step_key(0, 6)))
+    assert not np.array_equal(dropped(layer), dropped(layer, step=6))
 
 
 def test_layers_of_other_seeds_drop_others():
@@ -71,7 +74,7 @@ def test_layers_without_seeds_are_told_apart_by_their_names():
 
 def test_another_part_drops_others():
     layer = Dropout(0.5, seed=1)
-    with drawing(Draws(KEY)):
+    with drawing(_draws()):
         with drawing_part(1):
             first = to_numpy(layer(ONES, training=True))
         with drawing_part(2):
@@ -116,7 +119,7 @@ def test_elsewhere_every_call_draws_anew():
 def test_inference_is_the_identity(rng):
     x = rng.normal(size=(2, 3)).astype("float32")
     layer = Dropout(0.5, seed=1)
-    with drawing(Draws(KEY)):
+    with drawing(_draws()):
         np.testing.assert_array_equal(to_numpy(layer(x)), x)
         np.testing.assert_array_equal(to_numpy(layer(x, training=False)), x)
 
@@ -128,7 +131,7 @@ def test_a_rate_of_zero_is_the_identity(rng):
 
 def test_bfloat16_drops_the_same_and_rounds_the_scale():
     layer = Dropout(0.1, seed=1, dtype="mixed_bfloat16")
-    with drawing(Draws(KEY)):
+    with drawing(_draws()):
         got = layer(ONES, training=True)
     assert keras.backend.standardize_dtype(got.dtype) == "bfloat16"
     want = dropped(Dropout(0.1, seed=1))
@@ -138,7 +141,7 @@ def test_bfloat16_drops_the_same_and_rounds_the_scale():
 
 def test_the_multiplier_is_what_the_inputs_are_multiplied_by(rng):
     layer, x = Dropout(0.5, seed=1), rng.normal(size=(4, 6)).astype("float32")
-    with drawing(Draws(KEY)):
+    with drawing(_draws()):
         multiplier = to_numpy(layer.multiplier((4, 6), "float32", True))
         assert layer.multiplier((4, 6), "float32", False) is None
     np.testing.assert_array_equal(dropped(layer, x), x * multiplier)
