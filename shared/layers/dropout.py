@@ -43,7 +43,10 @@ class Dropout(keras.layers.Layer):
         threshold = min(round(self.rate * 65536), 65535)
         if not training or not threshold:
             return None
-        draws = current() or Draws(step_key(*self.seed_generator.next()))
+        draws = current()
+        if draws is None:
+            state = self.seed_generator.next()
+            draws = Draws(step_key(state[0], state[1]))
         salt = zlib.crc32((self.path or self.name).encode()) if self.seed is None else self.seed
         zero, scale = (ops.cast(value, dtype) for value in (0.0, 65536 / (65536 - threshold)))
         return ops.where(random_bits(draws, salt, shape) < ops.cast(threshold, "uint16"), zero, scale)
