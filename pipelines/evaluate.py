@@ -27,7 +27,8 @@ def _main(argv: Sequence[str] | None) -> None:
     settings = load_settings(name, task.settings)
     train, valid = load_split(folders.prepared, "train"), load_split(folders.prepared, "valid")
 
-    configure(settings.hardware, settings.train.seed, alone=True)
+    for warning in configure(settings.hardware, settings.train.seed, alone=True).warnings:
+        print(f"warning: {warning}", flush=True)
     from shared.training import model_folder  # it imports Keras, which is configured now
 
     model = model_folder.load_model(folders.model, task)

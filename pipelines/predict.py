@@ -27,7 +27,8 @@ def _main(argv: Sequence[str] | None) -> None:
     settings, raw = load_settings(name, task.settings), raw_folders()[name]
     test = load_split(folders.prepared, "test")
 
-    configure(settings.hardware, settings.train.seed, alone=True)
+    for warning in configure(settings.hardware, settings.train.seed, alone=True).warnings:
+        print(f"warning: {warning}", flush=True)
     from shared.training import model_folder, provenance  # they import Keras, which is configured now
 
     model = model_folder.load_model(folders.model, task)

@@ -38,7 +38,8 @@ def _main(argv: Sequence[str] | None) -> None:
     from shared.pretrained.audit import render
     from shared.pretrained.load import load_backbone
     from shared.training import fit, model_folder, provenance
-    from shared.training.checkpoint import Checkpoints  # these import Keras, which is configured now
+    from shared.training.checkpoint import Checkpoints
+    from shared.training.guards import TrainingStopped  # these import Keras, which is configured now
 
     for warning in machine.warnings:
         print(f"warning: {warning}", flush=True)
@@ -67,19 +68,29 @@ def _main(argv: Sequence[str] | None) -> None:
     checkpoints = folders.checkpoints(fingerprint)
     feed = task.feed(train, settings, labels)
     engine = fit.engine_for(network, task.loss(settings), feed, settings, machine)
-    progress = fit.fit(
-        engine,
-        feed,
-        settings.train,
-        validate=validate,
-        select_by=task.select_by,
-        figures=task.figures,
-        checkpoints=Checkpoints(checkpoints, fingerprint),
-    )
+
+    def save(progress: fit.Progress) -> None:
+        facts = {"best_epoch": progress.best_epoch, task.select_by: progress.best_score, **source}
+        model_folder.save_model(folders.model, network, task, settings, vocabulary, labels, facts)
+
+    try:
+        progress = fit.fit(
+            engine,
+            feed,
+            settings.train,
+            validate=validate,
+            select_by=task.select_by,
+            figures=task.figures,
+            checkpoints=Checkpoints(checkpoints, fingerprint),
+        )
+    except TrainingStopped as error:
+        if machine.is_chief and error.progress.best_epoch:
+            save(error.progress)
+            print(f"{name}: the model of epoch {error.progress.best_epoch} is in {folders.model}", flush=True)
+        raise
     if not machine.is_chief:
         return
-    facts = {"best_epoch": progress.best_epoch, task.select_by: progress.best_score, **source}
-    model_folder.save_model(folders.model, network, task, settings, vocabulary, labels, facts)
+    save(progress)
     write_csv(folders.results / "history.csv", progress.history)
     shutil.rmtree(checkpoints.parent, ignore_errors=True)  # those of abandoned runs too
     print(f"{name}: epoch {progress.best_epoch}, {task.select_by} {progress.best_score:.4f} -> {folders.model}")

@@ -1,5 +1,6 @@
 """How much memory there is for training: of the host, within the limits of its container, or of the accelerator."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,8 @@ def _jax_device_bytes() -> int | None:
 def _nvidia_bytes() -> int | None:
     """Returns the free memory of the fullest NVIDIA GPU, or its whole memory where TensorFlow has taken it already."""
     command = ["nvidia-smi", "--query-gpu=memory.total,memory.free", "--format=csv,noheader,nounits"]
+    if os.environ.get("CUDA_VISIBLE_DEVICES"):
+        command.append(f"--id={os.environ['CUDA_VISIBLE_DEVICES']}")
     try:
         lines = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
         sizes = [[int(size) * 2**20 for size in line.split(",")] for line in lines]

@@ -45,7 +45,8 @@ class Engine:
         say: Callable[[str], None] = print,
     ):
         self.network, self.machine, self.micro_batches, self._say = network, machine, 1, say
-        self.burst = hardware.steps_per_execution
+        alone = not machine.distribution.shared or keras.config.backend() == "jax"
+        self.burst = hardware.steps_per_execution if alone else 1  # TensorFlow: no loop over what devices share
         self._fitting: set[tuple] = set()  # shapes that the memory was enough for
         warmup_steps = round(train.warmup_share * total_steps)
         self.schedule = WarmupLinearDecay(train.learning_rate, warmup_steps, total_steps, train.final_rate)

@@ -18,17 +18,22 @@ from shared.training.checkpoint import Checkpoints, Pace, assign, values
 from shared.training.engine import Engine
 from shared.training.epoch import Meter, Totals, train_epoch
 from shared.training.feed import Feed
-from shared.training.guards import Guards
+from shared.training.guards import Guards, TrainingStopped
 from shared.training.hardware import Hardware
 from shared.training.interruption import Interrupted, Interruption
 from shared.training.loss import Loss
 from shared.training.settings import TrainSettings
 from shared.training.shared_state import from_chief
 
+AGREE_EVERY = 20  # calls of the device after which several hosts agree on whether to stop
+
 
 @dataclass
 class Progress:
-    """Where a run stands: epochs finished, history rows (one dict an epoch), the best epoch, sums of the one begun."""
+    """Where a run stands: epochs finished, history rows (one dict an epoch), the best epoch, sums of the one begun.
+
+    guards, micro_batches: what the guards remember, and the pieces that steps are taken in.
+    """
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -36,6 +41,7 @@ class Progress:
     best_score: float = -math.inf
     totals: Totals = field(default_factory=Totals)
     guards: dict[str, Any] = field(default_factory=dict)
+    micro_batches: int = 1
 
 
 def engine_for(network: keras.Model, loss: Loss, feed: Feed, settings: Any, machine: Hardware) -> Engine:
@@ -48,6 +54,8 @@ def engine_for(network: keras.Model, loss: Loss, feed: Feed, settings: Any, mach
     if not len(lengths):
         raise UserError("no training rows. See the data report of the prepare stage.")
     there = available_bytes(machine.accelerator, machine.backend, settings.hardware.memory_gib)
+    if there is not None:
+        there = there // (machine.devices if machine.accelerator == "cpu" else 1) + memory.weight_bytes(network)
     engine = Engine(
         network,
         loss,
@@ -61,6 +69,12 @@ def engine_for(network: keras.Model, loss: Loss, feed: Feed, settings: Any, mach
         training_batches(lengths, train, replicas, 1, np.random.default_rng(train.seed)),
         key=lambda one: one.size * one.width,
     )
+    longest = settings.model.backbone.max_length
+    if longest is not None and widest.width > longest:
+        raise UserError(
+            f"train.bucket_lengths: a batch would be {widest.width} tokens wide, but the backbone can tell {longest} "
+            "apart. Make model.backbone.max_positions a multiple of 8, or lower data.max_length."
+        )
     inputs, _ = feed.batch(widest.rows, widest.width, np.random.default_rng(train.seed))
     rows = widest.size // replicas
     needed = memory.estimate(network, settings, widest.width, rows, inputs)
@@ -101,7 +115,7 @@ def fit(
     run = _Run(engine, settings, select_by, checkpoints, steps_per_epoch(lengths, settings, replicas), show)
     run.resume()
     progress = run.progress
-    with Interruption() as interruption:
+    with Interruption() as interruption, run.best_kept():
         while progress.epoch < settings.epochs:
             epoch = progress.epoch + 1
             rng = np.random.default_rng([settings.seed, epoch])
@@ -118,11 +132,11 @@ def fit(
                 show,
                 totals=progress.totals,
                 watch=run.watch,
-                pause_due=lambda: bool(interruption.requested) or run.pace.due,
+                pause_due=lambda: run.pause_due(interruption),
                 pause=lambda: run.pause(interruption),
                 meter=meter,
             )
-            if interruption.requested:
+            if interruption.requested and engine.machine.hosts == 1:
                 run.pause(interruption)
             mean_loss = progress.totals.mean_loss
             with averaged_weights(engine):
@@ -142,7 +156,10 @@ def fit(
             warning = run.guards.epoch(epoch, mean_loss, everything)
             if warning:
                 run.say(f"warning: {warning}")
-            run.pause(interruption)
+            if engine.machine.hosts == 1:
+                run.pause(interruption)
+            else:
+                run.save()
     assign(engine.network.trainable_variables, run.best)
     return progress
 
@@ -164,7 +181,7 @@ class _Run:
         self.best = values(engine.network.trainable_variables)
         self.guards = Guards(settings, select_by, settings.epochs * steps_an_epoch)
         self.pace = Pace(settings.checkpoint_minutes)
-        self.epochs = settings.epochs
+        self.epochs, self.calls = settings.epochs, 0
 
     def say(self, text: str) -> None:
         if self.show:
@@ -173,6 +190,29 @@ class _Run:
     def watch(self, batch: int, loss: float, norm: float, rows: int) -> None:
         """Judges the step on batch number `batch` of the epoch; rows: trained on so far."""
         self.guards.step(self.progress.epoch * self.steps_an_epoch + batch + 1, loss, norm, rows)
+
+    @contextmanager
+    def best_kept(self) -> Iterator[None]:
+        """Puts the best epoch's weights into the network when training is stopped, and tells which it was."""
+        try:
+            yield
+        except TrainingStopped as error:
+            assign(self.engine.network.trainable_variables, self.best)
+            error.progress = self.progress
+            raise
+
+    def pause_due(self, interruption: Interruption) -> bool:
+        """Whether to save the state now; several hosts ask host 0 every few calls, so that all stop at the same one."""
+        distribution = self.engine.machine.distribution
+        if distribution.hosts == 1:
+            return bool(interruption.requested) or self.pace.due
+        self.calls += 1
+        if self.calls % AGREE_EVERY:
+            return False
+        mine = np.array([bool(interruption.requested), self.pace.due], np.int32)
+        (stop, due), *_ = distribution.from_chief([mine])
+        interruption.requested = (interruption.requested or "SIGTERM") if stop else None
+        return bool(stop or due)
 
     def pause(self, interruption: Interruption) -> None:
         """Saves the state; ends the run if it was told to stop."""
@@ -183,8 +223,9 @@ class _Run:
     def save(self) -> bool:
         """Writes the state; losing the chance to resume is no reason to lose the run. Returns whether it is there."""
         if not self.checkpoints or not self.engine.machine.is_chief:
-            return False
-        self.progress.guards = self.guards.state()
+            self.pace.saved()
+            return not self.engine.machine.is_chief
+        self.progress.guards, self.progress.micro_batches = self.guards.state(), self.engine.micro_batches
         try:
             groups = {**self.engine.state(), "best": self.best}
             self.checkpoints.save(self.engine.steps_done, groups, asdict(self.progress))
@@ -197,21 +238,29 @@ class _Run:
 
     def resume(self) -> None:
         """Goes on from the newest state there is."""
+        machine = self.engine.machine
+        if machine.hosts > 1:  # first weights may differ in the last digit between processors
+            weights = self.engine.network.variables
+            assign(weights, machine.distribution.from_chief(values(weights)))
         if not self.checkpoints:
             return
-        machine = self.engine.machine
+        if machine.hosts > 1:
+            mine = np.frombuffer(self.checkpoints.fingerprint.encode(), np.uint8)
+            if not np.array_equal(machine.distribution.from_chief([mine])[0], mine):
+                raise UserError(
+                    f"host {machine.host} has other settings, data or code than host 0. Bring all hosts to the same "
+                    "checkout, params.yaml and prepared data."
+                )
         state = self.checkpoints.load(self.say) if machine.is_chief else None
         state = from_chief(machine.distribution, state, {**self.engine.state(), "best": self.best})
         if not state:
-            if machine.hosts > 1:  # first weights may differ in the last digit between processors
-                weights = [*self.engine.network.variables]
-                assign(weights, machine.distribution.from_chief(values(weights)))
             return
         self.engine.restore(state.groups)
         self.best = state.groups["best"]
         saved = dict(state.progress)
         self.progress = Progress(**saved | {"totals": Totals(**saved["totals"])})
         self.guards.restore(saved["guards"])
+        self.engine.micro_batches = saved["micro_batches"]
         done = self.progress.totals.batches
         place = (
             f"after {done} steps of epoch {self.progress.epoch + 1}" if done else f"behind epoch {self.progress.epoch}"

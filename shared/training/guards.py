@@ -23,7 +23,9 @@ FLOAT32 = "try hardware.precision: float32"
 
 
 class TrainingStopped(UserError):
-    """To train on would be a waste."""
+    """To train on would be a waste. Attribute progress: the `Progress` of the run, once `fit` has passed it on."""
+
+    progress: Any = None
 
 
 class Guards:
@@ -144,5 +146,5 @@ class Guards:
         text = f"{found} What helps: {'; '.join(cures)}."
         if self._best_epoch:
             best = f"{self._best_epoch} with {self._select_by} {self._best_score:.4f}"
-            text += f" The best epoch so far, {best}, is kept."
+            text += f" The best epoch so far: {best}."
         return TrainingStopped(text)

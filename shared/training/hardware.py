@@ -51,15 +51,6 @@ class Hardware:
         """Whether this host writes the files."""
         return self.host == 0
 
-    def check_batch_size(self, rows: int) -> None:
-        """Raises: UserError if a batch of so many rows leaves devices without work."""
-        parts = self.devices * self.hosts
-        if rows < parts:
-            raise UserError(
-                f"train.batch_size is {rows}, but {parts} devices share each batch. Set it to {parts} or more, or "
-                f"hardware.devices to {max(rows // self.hosts, 1)} or less."
-            )
-
     def __str__(self) -> str:
         places = f"{self.devices} x {self.accelerator}" if self.devices > 1 else self.accelerator
         if self.hosts > 1:

@@ -1,6 +1,7 @@
 """Ending a run from outside without losing a step: signals become a flag that the training loop looks at."""
 
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
@@ -40,6 +41,7 @@ class Interruption:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = self.requested or signal.Signals(number).name
+        print(f"\n{self.requested}: the run ends after this step or validation; its state is saved", file=sys.stderr)
 
 
 class Interrupted(UserError):

@@ -75,7 +75,7 @@ def estimate(
     took 4 to 10 % more than expected. GPUs and TPUs, whose compilers join more operations, may take less. With JAX on a
     CPU `recompute` saves nothing, as its compiler undoes it; the estimate does not know that.
     """
-    weights = _bytes(network.variables)
+    weights = weight_bytes(network)
     trainable = _bytes(network.trainable_variables)
     moments = 3 if settings.train.ema_momentum else 2
     rows = math.ceil(rows / micro_batches)
@@ -105,6 +105,11 @@ def _blocks(backbone: Any, rows: int, width: int, recompute: bool) -> int:
     if recompute:
         return round(_RECOMPUTED * block + peak) + this.num_layers * rows * width * this.hidden_dim * size
     return round(block * this.num_layers + peak)
+
+
+def weight_bytes(network: keras.Model) -> int:
+    """Returns the bytes of all weights of a network."""
+    return _bytes(network.variables)
 
 
 def _bytes(variables: Any) -> int:

@@ -61,6 +61,6 @@ def out_of_reach(error: BaseException) -> UserError:
     cause = str(error).splitlines()[0][:200] if str(error) else repr(error)
     return UserError(
         f"out of memory in the middle of training: {cause}. Start the same command again: it goes on from the last "
-        "state saved. If it happens again, lower train.batch_size or set hardware.recompute: true, and see what else "
-        "takes memory on this machine."
+        "state saved. If it happens again, lower train.batch_size (or train.batch_tokens) or set hardware.recompute: "
+        "true, and see what else takes memory on this machine."
     )

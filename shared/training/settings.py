@@ -65,6 +65,8 @@ class HardwareSettings(Section):
     recompute: bool = Field(
         False, description="keep only what enters each block and compute the rest again for the gradient: less memory"
     )
-    steps_per_execution: int = Field(1, ge=1, description="steps of one shape in one call of the device")
+    steps_per_execution: int = Field(
+        1, ge=1, description="steps of one shape in one call of the device; such batches follow each other in the order"
+    )
     memory_gib: float = Field(0.0, ge=0, description="warn if training will need more; 0: what the machine has")
     predict_batch_size: int = Field(64, ge=1, description="rows a batch where nothing is learned")

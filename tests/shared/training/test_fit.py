@@ -12,6 +12,7 @@ from shared.training.checkpoint import Checkpoints, values
 from shared.training.engine import Engine
 from shared.training.epoch import train_epoch
 from shared.training.fit import Progress, averaged_weights, fit
+from shared.training.guards import TrainingStopped
 from shared.training.interruption import Interrupted
 from shared.training.loss import Loss
 from tests.conftest import to_numpy
@@ -181,6 +182,22 @@ def times(factor):
 def test_a_loss_that_is_not_finite_says_what_to_do():
     with pytest.raises(UserError, match=r"epoch 1, step 1, 0 rows into it: the loss is nan"):
         run(loss=times(float("nan")))
+
+
+def test_a_run_that_is_stopped_leaves_the_weights_of_its_best_epoch_and_tells_which():
+    seen = []
+    network, steps, original = toy.network(), iter(range(1, 100)), Engine.run
+
+    def broken(self, batches):
+        metrics = original(self, batches)
+        return metrics | {"loss": np.array([np.nan], np.float32)} if next(steps) > 12 else metrics
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "run", broken)
+        with pytest.raises(TrainingStopped, match=r"The best epoch so far: 2 with f1 0\.5000") as raised:
+            run(network, scores=[0.2, 0.5, 0.4, 0.3], seen=seen)
+    assert raised.value.progress.best_epoch == 2
+    assert_equal(weights(network), seen[1])
 
 
 def test_a_loss_that_is_not_finite_leaves_no_checkpoint(tmp_path):

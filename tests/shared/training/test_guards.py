@@ -87,7 +87,7 @@ def test_not_finite_stops_whatever_stop_on_collapse_says():
 def test_the_best_epoch_so_far_is_named():
     watch = guards()
     epochs(watch, [(0.5, {"f1": 0.7}), (0.4, {"f1": 0.81}), (0.3, {"f1": 0.81})])
-    with pytest.raises(TrainingStopped, match=r"epoch 4, .* The best epoch so far, 2 with f1 0.8100, is kept\."):
+    with pytest.raises(TrainingStopped, match=r"epoch 4, .* The best epoch so far: 2 with f1 0.8100\."):
         watch.step(301, NAN, 1.0)
 
 
@@ -187,7 +187,7 @@ def test_a_resumed_guard_goes_on_where_it_was(rng, at):
     feed(first, losses[:at], norms[:at])
     second.restore(json.loads(json.dumps(first.state())))
     assert second.state() == first.state()
-    with pytest.raises(TrainingStopped, match=r"epoch 2, step 320: .* The best epoch so far, 1 with f1 0.8000"):
+    with pytest.raises(TrainingStopped, match=r"epoch 2, step 320: .* The best epoch so far: 1 with f1 0.8000"):
         feed(second, losses[at:], norms[at:], first=at + 1)
 
 

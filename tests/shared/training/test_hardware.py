@@ -171,13 +171,6 @@ def test_where_nothing_is_learned_one_host_does_without_the_others(monkeypatch):
     assert (machine.strategy, machine.devices, machine.hosts, machine.warnings) == ("data_parallel", 2, 1, ())
 
 
-def test_a_batch_smaller_than_the_devices_is_refused():
-    machine = Hardware("gpu", "float32", True, BACKEND, devices=4, hosts=2)
-    machine.check_batch_size(8)
-    with pytest.raises(UserError, match=r"batch_size is 7, but 8 devices share .* hardware\.devices to 3"):
-        machine.check_batch_size(7)
-
-
 def test_only_the_first_host_is_the_chief():
     assert [Hardware("cpu", "float32", True, BACKEND, hosts=2, host=host).is_chief for host in (0, 1)] == [True, False]
 

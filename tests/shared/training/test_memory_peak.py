@@ -19,7 +19,6 @@ SMALL = ("num_layers=4", "hidden_dim=312", "num_heads=12", "ffn_dim=1200")
 @pytest.mark.parametrize(
     ("precision", "width", "rows", "options"),
     [
-        ("float32", 512, 24, TINY),
         ("bfloat16", 256, 8, SMALL),
         ("float32", 256, 48, (*TINY, "recompute=true")),
     ],
