@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from shared.layers.fused import fuses, standardized
+
 
 @keras.saving.register_keras_serializable("baseline_kit")
 class ConditionalLayerNormalization(keras.layers.Layer):
@@ -44,16 +46,22 @@ class ConditionalLayerNormalization(keras.layers.Layer):
         """Adds a weight that mixed precision does not round before it meets the float32 statistics."""
         return self.add_weight(name=name, shape=shape, initializer=start, autocast=False)
 
-    def call(self, inputs, condition=None):
+    def call(self, inputs, condition=None, training=None):
         if (condition is None) != (self.gamma_kernel is None):
             built = "without" if self.gamma_kernel is None else "with"
             raise ValueError(f"{self.name} was built {built} a condition; call it the same way.")
+        if condition is None and not self.rms and fuses(training):
+            gamma, beta = (ops.cast(w, self.compute_dtype) for w in (self.gamma, self.beta))
+            return standardized(ops.cast(inputs, self.compute_dtype), self.epsilon, gamma, beta)
         gamma, beta = (1.0, 0.0) if self.rms else (ops.cast(w, "float32") for w in (self.gamma, self.beta))  # (dim,)
         if condition is not None:
             _require_rank_2(condition.shape)
             condition = ops.expand_dims(ops.cast(condition, "float32"), 1)  # (batch, 1, condition_dim)
             gamma = gamma + ops.matmul(condition, ops.cast(self.gamma_kernel, "float32"))  # (batch, 1, dim)
             beta = beta + ops.matmul(condition, ops.cast(self.beta_kernel, "float32"))
+        if not self.rms and fuses(training):
+            x = standardized(ops.cast(inputs, self.compute_dtype), self.epsilon)
+            return x * ops.cast(gamma, x.dtype) + ops.cast(beta, x.dtype)
         x = ops.cast(inputs, "float32")
         if not self.rms:
             x = x - ops.mean(x, axis=-1, keepdims=True)

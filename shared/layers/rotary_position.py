@@ -15,13 +15,30 @@ def rotate(x, base: float = 10000.0):
     Raises: ValueError if head_dim is odd.
     Reference: Su et al. 2021, RoFormer, https://arxiv.org/abs/2104.09864; https://kexue.fm/archives/8265
     """
-    head_dim = _even(x.shape[-1])
-    frequency = base ** (-np.arange(0, head_dim, 2, dtype="float32") / head_dim)  # (head_dim / 2,)
-    position = ops.cast(ops.arange(ops.shape(x)[2]), "float32")
-    angle = ops.expand_dims(position, -1) * frequency  # (length, head_dim / 2)
-    cos, sin = ops.cast(ops.cos(angle), x.dtype), ops.cast(ops.sin(angle), x.dtype)
+    cos, sin = (ops.cast(one, x.dtype) for one in _cos_and_sin(ops.shape(x)[2], x.shape[-1], base))
     first, second = ops.split(x, 2, axis=-1)
     return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+
+
+def rotations(length, head_dim: int, dtype, base: float = 10000.0):
+    """Returns the matrices that `rotate` by a product: (length, head_dim, head_dim), the places' of the last but one.
+
+    (batch, length, num_heads, head_dim) times these is one pass over memory, where `rotate` takes several; it needs
+    head_dim / 2 times the arithmetic.
+    """
+    cos, sin = _cos_and_sin(length, head_dim, base)
+    half = head_dim // 2
+    turn = np.zeros((head_dim, head_dim), "float32")
+    turn[np.arange(half), np.arange(half) + half], turn[np.arange(half) + half, np.arange(half)] = 1.0, -1.0
+    cos, sin = (ops.expand_dims(ops.concatenate([one, one], axis=-1), 1) for one in (cos, sin))
+    return ops.cast(cos * np.eye(head_dim, dtype="float32") + sin * turn, dtype)
+
+
+def _cos_and_sin(length, head_dim: int, base: float):
+    """Returns both of every angle, (length, head_dim / 2) float32."""
+    frequency = base ** (-np.arange(0, _even(head_dim), 2, dtype="float32") / head_dim)  # (head_dim / 2,)
+    angle = ops.expand_dims(ops.cast(ops.arange(length), "float32"), -1) * frequency
+    return ops.cos(angle), ops.sin(angle)
 
 
 def pairs_apart(weight, num_heads: int):

@@ -5,10 +5,11 @@ import numpy as np
 from keras import ops
 
 from shared.layers.attend import attend
-from shared.layers.bias import add_bias
+from shared.layers.dense import dense
 from shared.layers.dropout import Dropout
+from shared.layers.fused import fuses
 from shared.layers.relative_position import relative_sinusoids
-from shared.layers.rotary_position import pairs_apart, rotate
+from shared.layers.rotary_position import pairs_apart, rotate, rotations
 
 _MASKED = -1e9  # finite, so that a row without any visible key gives a mean instead of nan
 
@@ -59,6 +60,7 @@ class SelfAttention(keras.layers.Layer):
         seeds = (None, None) if self.seed is None else (self.seed, self.seed + 5)
         start, output_start = (keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=s) for s in seeds)
         self.qkv_kernel = self.add_weight(name="qkv_kernel", shape=(dim, 3 * dim), initializer=start, autocast=False)
+        self.qkv_bias = self.output_bias = None
         if self.bias:
             self.qkv_bias = self.add_weight(name="qkv_bias", shape=(3 * dim,), initializer="zeros", autocast=False)
         self.output_kernel = self.add_weight(name="output_kernel", shape=(dim, dim), initializer=output_start)
@@ -67,16 +69,18 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, inputs, padding_mask=None, training=None):
         batch, length = ops.shape(inputs)[0], ops.shape(inputs)[1]
-        qkv = ops.matmul(inputs, self._projection(self.qkv_kernel))  # (batch, length, 3 * dim)
-        if self.bias:
-            qkv = add_bias(qkv, self._projection(self.qkv_bias))
-        qkv = ops.reshape(qkv, (batch, length, 3 * self.num_heads, self.head_dim))
-        qkv = ops.transpose(qkv, (0, 2, 1, 3))  # (batch, 3 * num_heads, length, head_dim)
-        if self.position == "rotary":
-            both, value = ops.split(qkv, (2 * self.num_heads,), axis=1)
-            query, key = ops.split(rotate(both), 2, axis=1)
+        fused = self.position != "relative" and self.head_dim > 1 and fuses(training)
+        scale = self.head_dim**-0.5 if fused else 1.0  # of the scores
+        kernel, bias = (self._projection(weight, scale) for weight in (self.qkv_kernel, self.qkv_bias))
+        if fused and self.position == "rotary":
+            query, key, value = self._rotated(inputs, kernel, bias)
         else:
-            query, key, value = ops.split(qkv, 3, axis=1)  # each (batch, num_heads, length, head_dim)
+            qkv = self._by_head(dense(inputs, kernel, bias))  # (batch, 3 * num_heads, length, head_dim)
+            if self.position == "rotary":
+                both, value = ops.split(qkv, (2 * self.num_heads,), axis=1)
+                query, key = ops.split(rotate(both), 2, axis=1)
+            else:
+                query, key, value = ops.split(qkv, 3, axis=1)  # each (batch, num_heads, length, head_dim)
         bias = ops.zeros((batch, 1, 1, length), query.dtype)
         if padding_mask is not None:
             hidden_keys = ops.logical_not(ops.cast(padding_mask, "bool"))[:, None, None, :]
@@ -85,10 +89,24 @@ class SelfAttention(keras.layers.Layer):
             context = self._attend_relative(query, key, value, bias, training)
         else:
             multiplier = self.drop.multiplier((batch, self.num_heads, length, length), query.dtype, training)
-            context = attend(query, key, value, bias, multiplier)
+            context = attend(query, key, value, bias, multiplier, scale)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (batch, length, self.dim))
-        output = ops.matmul(context, self.output_kernel)
-        return add_bias(output, self.output_bias) if self.bias else output
+        return dense(context, self.output_kernel, self.output_bias)
+
+    def _rotated(self, inputs, kernel, bias):
+        """Returns query, key and value, each (batch, num_heads, length, head_dim), with the fewest passes over them."""
+        rotated, plain = slice(None, 2 * self.dim), slice(2 * self.dim, None)
+        both, value = (
+            dense(inputs, kernel[:, part], None if bias is None else bias[part]) for part in (rotated, plain)
+        )
+        both = ops.reshape(both, (*ops.shape(both)[:2], 2 * self.num_heads, self.head_dim))
+        both = ops.transpose(ops.matmul(both, rotations(ops.shape(both)[1], self.head_dim, both.dtype)), (0, 2, 1, 3))
+        return *ops.split(both, 2, axis=1), self._by_head(value)
+
+    def _by_head(self, x):
+        """Returns (batch, length, heads * head_dim) as (batch, heads, length, head_dim)."""
+        x = ops.reshape(x, (*ops.shape(x)[:2], x.shape[-1] // self.head_dim, self.head_dim))
+        return ops.transpose(x, (0, 2, 1, 3))
 
     def _attend_relative(self, query, key, value, bias, training):
         """Returns the contexts, (batch, num_heads, length, head_dim), with sinusoids of the distance added."""
@@ -98,12 +116,15 @@ class SelfAttention(keras.layers.Layer):
         weights = self.drop(ops.cast(weights, query.dtype), training=training)
         return ops.matmul(weights, value) + ops.einsum("bhij,ijd->bhid", weights, relative)
 
-    def _projection(self, weight):
+    def _projection(self, weight, scale):
         """Returns qkv_kernel or qkv_bias, in compute dtype, with what would cost a pass over all tokens done to it.
 
-        Queries are scaled by 1 / sqrt(head_dim); for rotary positions the pairs of queries and keys are taken apart.
+        Queries are scaled by 1 / sqrt(head_dim), less what the scores are scaled by later; for rotary positions the
+        pairs of queries and keys are taken apart.
         """
-        scale = np.repeat([self.head_dim**-0.5, 1.0, 1.0], self.dim).astype("float32")
+        if weight is None:
+            return None
+        scale = np.repeat([self.head_dim**-0.5 / scale, 1.0, 1.0], self.dim).astype("float32")
         weight = ops.cast(ops.cast(weight, "float32") * scale, self.compute_dtype)
         return pairs_apart(weight, self.num_heads) if self.position == "rotary" else weight
 

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
-from shared.layers.bias import add_bias
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
+from shared.layers.dense import dense
 from shared.layers.dropout import Dropout
+from shared.layers.fused import dense_gelu, fuses
 from shared.layers.gelu import gelu
 from shared.layers.self_attention import SelfAttention
 
@@ -89,10 +90,17 @@ class TransformerBlock(keras.layers.Layer):
     def call(self, inputs, padding_mask=None, condition=None, return_sum=False, training=None):
         x = self.attention_drop(self.attention(inputs, padding_mask, training=training), training=training)
         x = self.attention_norm(inputs + x, condition)
-        y = self.ffn_drop(_dense(self.reduce, self.activate(_dense(self.expand, x))), training=training)
+        y = self.ffn_drop(dense(self._expanded(x, training), self.reduce.kernel, self.reduce.bias), training=training)
         total = x + y
         normalized = self.ffn_norm(total, condition)
         return (normalized, total) if return_sum else normalized
+
+    def _expanded(self, x, training):
+        """Returns activation(x W + b), (batch, length, ffn_dim)."""
+        kernel, bias = self.expand.kernel, self.expand.bias
+        if self.activation == "gelu" and self.bias and fuses(training):
+            return dense_gelu(x, kernel, bias)
+        return self.activate(dense(x, kernel, bias))
 
     def compute_output_shape(self, inputs_shape, padding_mask_shape=None, condition_shape=None):
         return inputs_shape
@@ -119,12 +127,6 @@ class TransformerBlock(keras.layers.Layer):
 
     def _start(self, index):
         return keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=self._seed(index))
-
-
-def _dense(layer, x):
-    """Returns what the Dense layer does, by `add_bias`."""
-    x = ops.matmul(x, layer.kernel)
-    return add_bias(x, layer.bias) if layer.use_bias else x
 
 
 def activation_function(name):

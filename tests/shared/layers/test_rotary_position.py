@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from shared.layers.rotary_position import pairs_apart, rotate
+from shared.layers.rotary_position import pairs_apart, rotate, rotations
 from tests.conftest import to_numpy
 from tests.shared.layers.reference import rotate_vector
 
@@ -104,3 +104,9 @@ def test_rotating_pairs_taken_apart_gives_the_products_of_interleaved_pairs(rng)
 def test_taking_pairs_of_an_odd_head_dimension_apart_is_an_error(shape):
     with pytest.raises(ValueError, match="even head dimension, got 3"):
         pairs_apart(np.zeros(shape, "float32"), 2)
+
+
+def test_the_rotation_matrices_do_what_rotate_does(rng):
+    x = rng.normal(size=(2, 3, 7, 8)).astype("float32")  # (batch, num_heads, length, head_dim)
+    by_token = x.transpose(0, 2, 1, 3) @ to_numpy(rotations(7, 8, "float32"))
+    np.testing.assert_allclose(by_token.transpose(0, 2, 1, 3), to_numpy(rotate(x)), atol=1e-5)
