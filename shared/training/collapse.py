@@ -49,15 +49,13 @@ class Collapse:
         )
 
 
-def worthless(figures: Mapping[str, Any], select_by: str, chance: float | None = None) -> str | None:
+def worthless(figures: Mapping[str, Any], select_by: str) -> str | None:
     """Returns in what way the answers of a model are worth nothing, in a clause, or None.
 
     The signs: nothing is `predicted` (recall 0); by the confusion of every class (tp, fp, fn, tn, or tp_a ...) answers
-    do not depend on the labels, as where all rows get the same one; `select_by` or `em` is 0 but for luck; `select_by`
-    is not above `chance`.
+    do not depend on the labels, as where all rows get the same one; `select_by` or `em` is 0 but for luck.
 
-    Args: figures: what the task's `score` returned, or as much of it as there is. select_by: the task's. chance: its
-        value for answers made without a look at the texts, if known.
+    Args: figures: what the task's `score` returned, or as much of it as there is. select_by: the task's.
     """
     if figures.get("predicted") == 0:
         return "nothing is found in any row (recall 0)"
@@ -67,8 +65,6 @@ def worthless(figures: Mapping[str, Any], select_by: str, chance: float | None =
     for name in (select_by, "em"):
         if figures.get(name, 1.0) <= LUCK:
             return f"{name} is {figures[name]:.4f}"
-    if chance is not None and figures[select_by] <= chance:
-        return f"{select_by} is {figures[select_by]:.4f}, no more than the {chance:.4f} of answers without the texts"
     return None
 
 

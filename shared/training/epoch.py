@@ -17,6 +17,7 @@ from shared.training.out_of_memory import is_out_of_memory, out_of_reach
 from shared.training.prefetch import Prefetcher
 
 AHEAD = 4  # calls of the device that may be under way before their losses are looked at
+SLOW_S = 2.0  # a first step from here on was not that of a compiled function
 Watch = Callable[[int, float, float, int], None]
 
 
@@ -46,10 +47,11 @@ class Meter:
     started: float = field(default_factory=time.perf_counter)
 
     def line(self) -> str:
-        """Returns the rates, and the share of the time that the device waited for input."""
+        """Returns the rates, the share of the time that the device waited for input, and a slow start."""
         seconds = max(self.seconds, 1e-9)
         waiting = f"{self.waited_s / seconds:.1%} waiting for input"
-        return f"{self.rows / seconds:.1f} rows/s, {self.tokens / seconds:.0f} tokens/s, {waiting}"
+        first = f", first step after {self.first_step_s:.1f} s" if self.first_step_s > SLOW_S else ""
+        return f"{self.rows / seconds:.1f} rows/s, {self.tokens / seconds:.0f} tokens/s, {waiting}{first}"
 
 
 def train_epoch(

@@ -67,19 +67,17 @@ class Guards:
         self._losses = [*self._losses, loss][-WINDOW:]
         self._norms = [*self._norms, norm][-WINDOW:]
 
-    def epoch(
-        self, epoch: int, mean_loss: float, figures: Mapping[str, Any], chance: float | None = None
-    ) -> str | None:
+    def epoch(self, epoch: int, mean_loss: float, figures: Mapping[str, Any]) -> str | None:
         """Judges an epoch, after all its steps.
 
-        Args: epoch: from 1. mean_loss: over its rows. figures, chance: as in `collapse.worthless`.
+        Args: epoch: from 1. mean_loss: over its rows. figures: as in `collapse.worthless`.
         Returns: a warning, in the epochs of a collapse with train.stop_on_collapse off; else None.
         Raises: TrainingStopped.
         """
         if not math.isfinite(mean_loss):
             raise self._stopped(f"epoch {epoch}: the mean loss is {mean_loss}. {self._before()}")
         beginning = statistics.median(self._first_losses) if self._first_losses else math.inf
-        symptom = worthless(figures, self._select_by, chance)
+        symptom = worthless(figures, self._select_by)
         problem = self._collapse.judge(mean_loss, self._epoch_steps, symptom, beginning)
         if figures[self._select_by] > self._best_score:
             self._best_epoch, self._best_score = epoch, float(figures[self._select_by])

@@ -37,8 +37,8 @@ def next_micro_batches(current: int, rows: int, devices: int) -> int:
     if current >= held:
         raise UserError(
             f"out of memory, with a single row a micro-batch ({rows} rows a step on {devices} device"
-            f"{'s' if devices > 1 else ''}). Set hardware.recompute: true, shorten the longest texts (data.max_length, "
-            "or data.window), or take a smaller model.backbone."
+            f"{'s' if devices > 1 else ''}). Set hardware.recompute: true if it is false, shorten the longest texts "
+            "(data.max_length or data.window), or take a smaller model.backbone."
         )
     return next(count for count in range(min(2 * current, held), held + 1) if held % count == 0)
 
@@ -47,9 +47,9 @@ def smaller_pieces(rows: int, width: int, devices: int, micro_batches: int) -> s
     """Returns what to tell the user when a step of rows x width tokens is repeated in so many micro-batches."""
     each = rows // devices // micro_batches
     return (
-        f"out of memory at {rows} rows x {width} tokens: this step again, and all from here on, in {micro_batches} "
+        f"out of memory at {rows} rows x {width} tokens: this step again, and all after it, in {micro_batches} "
         f"micro-batches of {each} row{'s' if each > 1 else ''}{' a device' if devices > 1 else ''}. The result is the "
-        "same, the step somewhat slower; a smaller train.batch_size or hardware.recompute: true would spare memory too."
+        "same, the step somewhat slower; a smaller train.batch_size would spare memory too, or hardware.recompute."
     )
 
 
@@ -61,6 +61,6 @@ def out_of_reach(error: BaseException) -> UserError:
     cause = str(error).splitlines()[0][:200] if str(error) else repr(error)
     return UserError(
         f"out of memory in the middle of training: {cause}. Start the same command again: it goes on from the last "
-        "state saved. If it happens again, lower train.batch_size (or train.batch_tokens) or set hardware.recompute: "
-        "true, and see what else takes memory on this machine."
+        "state saved. If it happens again, lower train.batch_size (or train.batch_tokens) or switch hardware.recompute "
+        "on, and see what else takes memory on this machine."
     )

@@ -11,6 +11,7 @@ from shared.arrays import Split
 from shared.training.batches import collate, prediction_batches
 from shared.training.feed import Arrays
 from shared.training.hardware import configured
+from shared.training.prefetch import Prefetcher
 
 
 def predictor(network: keras.Model) -> Callable[[Arrays], Arrays]:
@@ -31,17 +32,20 @@ def predict_batches(
     settings: Any,
     label: str | None = None,
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Yields (unit numbers, outputs of these units) by rising length; each unit once.
+    """Yields (unit numbers, outputs of these units) by rising length; each unit once. Inputs are made a batch ahead.
 
     Args: network: dict of inputs to dict of outputs. lengths: (units,) int, in tokens. inputs_of: (unit numbers, width)
-        -> inputs by name. settings: the competition's, for buckets and batch size. label: text of a progress bar; None:
-        no bar.
+        -> inputs by name; called in another thread. settings: the competition's, for buckets and batch size. label:
+        text of a progress bar; None: no bar.
     """
     batches = prediction_batches(lengths, settings.hardware.predict_batch_size, settings.train.bucket_lengths)
     predict = predictor(network)
-    with tqdm(total=len(lengths), desc=label, unit="row", disable=None if label else True, leave=False) as bar:
-        for units, width in batches:
-            yield units, predict(inputs_of(units, width))
+    with (
+        tqdm(total=len(lengths), desc=label, unit="row", disable=None if label else True, leave=False) as bar,
+        Prefetcher((units, inputs_of(units, width)) for units, width in batches) as ready,
+    ):
+        for units, inputs in ready:
+            yield units, predict(inputs)
             bar.update(len(units))
 
 

@@ -47,11 +47,8 @@ def test_finding_nothing_right_is_worthless(figures, said):
     assert said in worthless(figures, "f1")
 
 
-def test_a_figure_no_better_than_chance_is_worthless():
-    figures = {"f1": 0.17, "em": 0.1, "name": "text", "slices": {"f1": 0.0}}
-    assert worthless(figures, "f1") is None
-    assert "no more than the 0.1800" in worthless(figures, "f1", chance=0.18)
-    assert worthless(figures, "f1", chance=0.1) is None
+def test_a_low_figure_is_not_worthless():
+    assert worthless({"f1": 0.17, "em": 0.1, "name": "text", "slices": {"f1": 0.0}}, "f1") is None
 
 
 def test_a_flat_loss_with_worthless_answers_is_a_collapse_in_the_second_epoch():
