@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks import synthetic
 from benchmarks.marks import plant
-from benchmarks.throughput import matmul_flops, overridden
+from benchmarks.real_rows import overridden
+from benchmarks.throughput import matmul_flops
 from shared.arrays import Split
 from shared.settings import load_settings
 from shared.task import Task, load_task
