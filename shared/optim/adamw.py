@@ -1,9 +1,9 @@
 """AdamW whose weight average is free of its start."""
 
-import math
-
 import keras
 from keras import ops
+
+from shared.optim.ema import ema_share
 
 
 @keras.saving.register_keras_serializable("baseline_kit")
@@ -27,24 +27,27 @@ class AdamW(keras.optimizers.AdamW):
         import tensorflow as tf
 
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        gradient = tf.convert_to_tensor(gradient)
+        step = tf.cast(self.iterations.value + 1, gradient.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
             beta1_power=tf.pow(self.beta_1, step),
             beta2_power=tf.pow(self.beta_2, step),
-            lr=tf.cast(learning_rate, tf.float32),
+            lr=tf.cast(learning_rate, gradient.dtype),
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
-            grad=tf.convert_to_tensor(gradient),
+            grad=gradient,
         )
 
+    def _apply_weight_decay(self, variables):
+        if self.weight_decay:
+            super()._apply_weight_decay(variables)
+
     def _update_model_variables_moving_average(self, trainable_variables):
-        step = ops.cast(self.iterations + 1, "float32")
-        a = self.ema_momentum
-        share = (a - 1.0) / ops.expm1(step * math.log(a))  # 1 - a^t, exact in float32 for a near 1
+        share = ema_share(self.ema_momentum, self.iterations + 1)
         for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             if average is not None:
                 self.assign_add(average, (variable - average) * ops.cast(share, average.dtype))

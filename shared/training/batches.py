@@ -93,18 +93,20 @@ def training_batches(
 
     Rows are shuffled, then batched within their bucket, the longest bucket first; what its last batch lacks comes from
     the next shorter one. So all batches but the narrowest are full, and there are as many of them in any order, see
-    `steps_per_epoch`. Full means batch_size rows or, with batch_tokens, about batch_tokens // width.
+    `steps_per_epoch`. Full means batch_size rows or, with batch_tokens, about batch_tokens // width;
+    `accumulate` times as many, if it is more than 1.
 
     Args: lengths: (rows,) int. devices: that share each batch; only `size` depends on it. steps_per_execution: so many
         batches of one shape stand together as far as they go, for `runs`. rng: decides on the order, and alone.
-    Raises: UserError if batch_size is smaller than `devices`.
+    Raises: UserError if batch_size is smaller than `devices`, or an epoch has fewer parts than `accumulate`.
     """
     if not train.batch_tokens and train.batch_size < devices:
         raise UserError(
             f"train.batch_size is {train.batch_size}, but {devices} devices share each batch. Set it to {devices} or "
             f"more, or hardware.devices to less."
         )
-    widths = bucket_widths(lengths, train.bucket_lengths, 1 if train.batch_tokens else train.batch_size)
+    whole = train.batch_size * train.accumulate
+    widths = bucket_widths(lengths, train.bucket_lengths, 1 if train.batch_tokens else whole)
     batches: list[Planned] = []
     missing = 0  # rows of the last batch
     for width in np.unique(widths)[::-1].tolist():
@@ -113,12 +115,26 @@ def training_batches(
             batches[-1] = batches[-1]._replace(rows=np.concatenate([batches[-1].rows, rows[:taken]]))
             missing, rows = missing - taken, rows[taken:]
         if len(rows):
-            full = rows_of(width, train.batch_size, train.batch_tokens)
+            full = rows_of(width, train.batch_size, train.batch_tokens) * train.accumulate
             size = -(-full // devices) * devices
             batches += [Planned(rows[start : start + full], width, size) for start in range(0, len(rows), full)]
             missing = -len(rows) % full
+    _check_accumulate(batches, train)
     units = runs(batches, steps_per_execution)
     return [batch for unit in rng.permutation(len(units)) for batch in units[unit]]
+
+
+def _check_accumulate(batches: Sequence[Planned], train: TrainSettings) -> None:
+    """Raises: UserError if all rows of an epoch do not even give each of the parts of one step a row."""
+    if train.accumulate > 1 and len(batches) == 1:
+        rows, width, _ = batches[0]
+        parts = -(-len(rows) // rows_of(width, train.batch_size, train.batch_tokens))
+        if parts < train.accumulate:
+            size = "train.batch_tokens" if train.batch_tokens else "train.batch_size"
+            raise UserError(
+                f"train.accumulate is {train.accumulate}, but the {len(rows)} training rows make only {parts} parts of "
+                f"{size}. Lower train.accumulate to {parts} or less, or {size}."
+            )
 
 
 def rows_of(width: int, batch_size: int, batch_tokens: int) -> int:

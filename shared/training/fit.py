@@ -77,7 +77,7 @@ def engine_for(network: keras.Model, loss: Loss, feed: Feed, settings: Any, mach
         )
     inputs, _ = feed.batch(widest.rows, widest.width, np.random.default_rng(train.seed))
     rows = widest.size // replicas
-    needed = memory.estimate(network, settings, widest.width, rows, inputs)
+    needed = memory.estimate(network, settings, widest.width, rows, inputs, train.accumulate)
     tqdm.write(memory.line(needed, there))
     warning = memory.warning(needed, there, settings, widest.width, rows)
     if warning:

@@ -27,6 +27,7 @@ _COSTS = {
     ("jax", "float32"): Cost(85, 13, 8, 16),
     ("jax", "bfloat16"): Cost(85, 12, 8, 15),
 }
+_MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1, "lion": 1, "rmsprop": 1, "adafactor": 0}  # numbers kept for each weight
 _RECOMPUTED = 1.25  # of a block, while its gradient is computed
 _UPDATE_COPIES = 3  # the gradient, clipped, and what the optimizer makes of it
 _OUTPUT_COPIES = 8  # float32 numbers that the loss and its gradient keep for each output
@@ -37,7 +38,7 @@ _FOLDED = 20  # bytes per unit of hidden_dim, where a head sets out the tokens s
 class Estimate:
     """Bytes on one device.
 
-    gradients: with the copies that clipping and the optimizer make. optimizer: moments and weight average. activations:
+    gradients: with the copies that clipping and the optimizer make. optimizer: moments and averages. activations:
     of encoder and head, kept for the gradient. outputs: of the network, with what the loss keeps of them.
     """
 
@@ -77,7 +78,8 @@ def estimate(
     """
     weights = weight_bytes(network)
     trainable = _bytes(network.trainable_variables)
-    moments = 3 if settings.train.ema_momentum else 2
+    moments = _MOMENTS[settings.train.optimizer.kind] + (settings.train.ema_momentum > 0)
+    moments += len({"lookahead", "swa"} & set(settings.train.optimizer.wrap))
     rows = math.ceil(rows / micro_batches)
     backbone = next((layer for layer in network.layers if hasattr(layer, "architecture")), None)
     folds = max([inputs[t.name].shape[1] for t in network.inputs if _is_folded(t.shape)] if inputs else [], default=1)

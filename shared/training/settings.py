@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from shared.optim.settings import OptimizerSettings
 from shared.settings import Section
+from shared.training.tricks.settings import TricksSettings
 
 
 class TrainSettings(Section):
@@ -31,6 +33,13 @@ class TrainSettings(Section):
         10.0, ge=0, description="how often the state is saved within an epoch; 0: at the end of epochs only"
     )
     stop_on_collapse: bool = Field(True, description="stop a run that learns nothing; false: only say so")
+    accumulate: int = Field(
+        1, ge=1, description="parts of batch_size rows, computed one after the other, that make one optimizer step"
+    )
+    optimizer: OptimizerSettings = Field(
+        OptimizerSettings(), description="which optimizer, and what is wrapped around it"
+    )
+    tricks: TricksSettings = Field(TricksSettings(), description="what is done to the loss and its gradient")
 
     @model_validator(mode="after")
     def _buckets_rise(self):
@@ -38,6 +47,11 @@ class TrainSettings(Section):
             return self
         if list(self.bucket_lengths) != sorted(set(self.bucket_lengths)) or self.bucket_lengths[0] < 8:
             raise ValueError(f"bucket_lengths must rise and start at 8 or more, got {list(self.bucket_lengths)}")
+        return self
+
+    @model_validator(mode="after")
+    def _optimizer_fits(self):
+        self.optimizer.check(self.weight_decay, self.ema_momentum)
         return self
 
 

@@ -40,6 +40,8 @@ def test_weights_gradients_and_optimizer_follow_the_number_of_weights():
     assert (found.gradients, found.optimizer) == (3 * size, 2 * size)
     averaged = estimate(network, settings(ema_momentum=0.9), 8, 4)
     assert averaged.optimizer == 3 * size
+    wrapped = estimate(network, settings(optimizer={"kind": "lion", "wrap": ("lookahead",)}), 8, 4)
+    assert wrapped.optimizer == 2 * size  # one moment, and the slow weights
     assert estimate(network, settings(), 8, 4, micro_batches=2).gradients == 4 * size
 
 
