@@ -10,6 +10,7 @@ from keras import ops
 from competitions.lic2020_mrc.settings import Settings
 from shared.backbones.settings import build_backbone
 from shared.layers.exact_match_embedding import ExactMatchEmbedding
+from shared.losses import divergence
 from shared.task import Labels
 from shared.text.vocabulary import CLS, SEP, Vocabulary
 from shared.training.loss import Loss
@@ -64,4 +65,8 @@ def loss(settings: Settings) -> Loss:
         losses = (losses + cross_entropy(targets["end"], outputs["end_logits"])) / 2.0
         return {"windows": ops.sum(losses * sample_weight)}
 
-    return Loss(weights, sums)
+    def apart(targets, outputs, other, sample_weight):
+        start, end = (divergence.categorical(outputs[name], other[name]) for name in ("start_logits", "end_logits"))
+        return {"windows": ops.sum((start + end) / 2.0 * sample_weight)}
+
+    return Loss(weights, sums, apart)

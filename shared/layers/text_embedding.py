@@ -5,6 +5,7 @@ from keras import ops
 
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
 from shared.layers.dropout import Dropout
+from shared.layers.offsets import shifted
 
 
 @keras.saving.register_keras_serializable("baseline_kit")
@@ -27,6 +28,7 @@ class TextEmbedding(keras.layers.Layer):
         the normalization, or None; condition: (batch, condition_dim) float or None.
     Returns: (batch, length, hidden_dim), compute dtype.
     Raises: ValueError if a static length exceeds max_positions (its square with hierarchical_alpha).
+    Tables: token_embedding, segment_embedding and position_embedding, to which `shared.layers.offsets.shifting` adds.
     Reference: hierarchical positions: Su Jianlin, https://kexue.fm/archives/7947
     """
 
@@ -78,6 +80,12 @@ class TextEmbedding(keras.layers.Layer):
             return None
         return self.max_positions**2 if self.hierarchical_alpha else self.max_positions
 
+    @property
+    def tables(self):
+        """The variables that `shared.layers.offsets.shifting` can add to, by name."""
+        tables = (self.token_table, self.segment_table, self.position_table)
+        return {table.name: table for table in tables if table is not None}
+
     def build(self, token_ids_shape, segment_ids_shape=None, extra_shape=None, condition_shape=None):
         def table(index, name, rows, width):
             seed = None if self.seed is None else self.seed + index
@@ -94,11 +102,13 @@ class TextEmbedding(keras.layers.Layer):
             self.widen.build((*token_ids_shape, token_dim))
 
     def call(self, token_ids, segment_ids, extra=None, condition=None, training=None):
-        x = ops.take(self.token_table, token_ids, axis=0)  # (batch, length, embedding_dim or hidden_dim)
+        tokens = shifted("token_embedding", self.token_table)
+        x = ops.take(tokens, token_ids, axis=0)  # (batch, length, embedding_dim or hidden_dim)
         if self.widen is not None and self.projection == "before":
             x = self.widen(x)
         # Few segments: a product with one-hot rows has a dense gradient, which is far cheaper than a scatter.
-        x = x + ops.matmul(ops.one_hot(segment_ids, self.segment_count, dtype=x.dtype), self.segment_table)
+        segments = shifted("segment_embedding", self.segment_table)
+        x = x + ops.matmul(ops.one_hot(segment_ids, self.segment_count, dtype=x.dtype), segments)
         if self.position_table is not None:
             length = token_ids.shape[1]
             if length is not None and length > self.max_length:
@@ -111,10 +121,10 @@ class TextEmbedding(keras.layers.Layer):
 
     def _positions(self, length):
         """Returns the embeddings of the places 0 to length - 1: (length, width)."""
+        table = ops.convert_to_tensor(shifted("position_embedding", self.position_table))
         if not self.hierarchical_alpha:
-            return ops.convert_to_tensor(self.position_table)[:length]
+            return table[:length]
         alpha, places = self.hierarchical_alpha, ops.arange(length, dtype="int32")
-        table = ops.convert_to_tensor(self.position_table)
         base = (table - alpha * table[:1]) / (1.0 - alpha)
         coarse, fine = ops.floor_divide(places, self.max_positions), ops.mod(places, self.max_positions)
         return alpha * ops.take(base, coarse, axis=0) + (1.0 - alpha) * ops.take(base, fine, axis=0)

@@ -7,14 +7,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from shared.optim.adamw import AdamW, exclude_from_decay
+from shared.optim.build import build_optimizer, learning_rate
 from shared.optim.schedule import WarmupLinearDecay
 from shared.training.batch import Batch, filled
 from shared.training.checkpoint import Groups, assign, values
 from shared.training.hardware import Hardware
 from shared.training.loss import Loss
-from shared.training.out_of_memory import is_out_of_memory, next_micro_batches, out_of_reach, smaller_pieces
+from shared.training.out_of_memory import (
+    indivisible,
+    is_out_of_memory,
+    next_micro_batches,
+    out_of_reach,
+    smaller_pieces,
+)
 from shared.training.settings import HardwareSettings, TrainSettings
+from shared.training.tricks.tricks import tricks_of
 
 
 class Engine:
@@ -30,8 +37,8 @@ class Engine:
         say: what tells the user that steps are taken in smaller pieces.
     Attributes:
         burst: int. Steps of one shape that `run` should be given at a time.
-        micro_batches: int. Parts that each device's rows are computed in, one after the other, to save memory. Doubled
-            when the memory does not suffice.
+        micro_batches: int. Parts that each device's rows are computed in, one after the other, to save memory; at first
+            train.accumulate. Doubled when the memory does not suffice.
     """
 
     def __init__(
@@ -44,34 +51,29 @@ class Engine:
         machine: Hardware,
         say: Callable[[str], None] = print,
     ):
-        self.network, self.machine, self.micro_batches, self._say = network, machine, 1, say
+        self.network, self.machine, self.micro_batches, self._say = network, machine, train.accumulate, say
         alone = not machine.distribution.shared or keras.config.backend() == "jax"
         self.burst = hardware.steps_per_execution if alone else 1  # TensorFlow: no loop over what devices share
         self._fitting: set[tuple] = set()  # shapes that the memory was enough for
         warmup_steps = round(train.warmup_share * total_steps)
+        self._train, self._divisible = train, loss.divisible
         self.schedule = WarmupLinearDecay(train.learning_rate, warmup_steps, total_steps, train.final_rate)
         backbone = next((layer for layer in network.layers if hasattr(layer, "recompute")), None)
         if backbone is not None:
             backbone.recompute = hardware.recompute
         with machine.distribution.scope():
-            self.optimizer = AdamW(
-                self.schedule,
-                weight_decay=train.weight_decay,
-                use_ema=train.ema_momentum > 0,
-                ema_momentum=train.ema_momentum or 0.99,
-                epsilon=1e-6,
-            )
-            self.optimizer.build(network.trainable_variables)
-        self.optimizer.exclude_from_weight_decay(var_list=exclude_from_decay(network.trainable_variables))
+            self.optimizer = build_optimizer(train, self.schedule, network.trainable_variables)
         steps = importlib.import_module(f"shared.training.steps_{keras.config.backend()}")
-        self._steps = steps.Steps(network, loss, self.optimizer, train.clip_norm, train.seed, machine)
+        tricks = tricks_of(train.tricks, network, loss, hardware.recompute)
+        self._steps = steps.Steps(network, loss, self.optimizer, train.clip_norm, train.seed, machine, tricks)
 
     def run(self, batches: Sequence[Batch]) -> dict[str, Any]:
         """Takes a step for each batch, all of one shape, in one call of the device; does not wait for it to end.
 
         Returns: loss, norm: (steps,) float32 on the device; the loss before each step, and the norm of its gradient
             before clipping.
-        Raises: UserError if not even single rows fit into the memory, or if it runs out for a shape that has fitted.
+        Raises: UserError if not even single rows fit into the memory, if the loss cannot be computed in parts, or if
+            the memory runs out for a shape that has fitted.
         """
         parts = self.machine.distribution.replicas
         while True:
@@ -94,6 +96,8 @@ class Engine:
                 if before is not None:
                     self.restore(before)
                 rows = len(full[0].weight)
+                if not self._divisible:
+                    raise indivisible(rows) from error
                 self.micro_batches = next_micro_batches(self.micro_batches, rows, parts)
                 width = max(array.shape[1] for array in full[0].inputs.values() if array.ndim > 1)
                 self._say(smaller_pieces(rows, width, parts, self.micro_batches))
@@ -110,7 +114,7 @@ class Engine:
 
     def learning_rate(self, step: int) -> float:
         """Returns the learning rate of the optimizer step with this number, from 0."""
-        return float(keras.ops.convert_to_numpy(self.schedule(step)))
+        return learning_rate(self._train, self.schedule, step)
 
     def state(self) -> Groups:
         """Returns copies of all that training changes: the arrays of network and optimizer."""

@@ -19,12 +19,21 @@ class Loss:
     weights(targets, sample_weight) -> Terms: they depend on no output, so that they are known before the first part.
     sums(targets, outputs, sample_weight) -> Terms: losses times weights, added up.
 
+    divergence(targets, outputs, other_outputs, sample_weight) -> Terms: how far two outputs of the network for the same
+        rows are apart, with the names and weights of `sums`: symmetrical Kullback-Leibler divergences times weights,
+        added up (shared.losses.divergence). None: the task has none, and tricks that need it are refused.
+
+    divisible: whether sums over parts of a batch add up to those over all of it. False: such a batch cannot be
+        computed in parts when the memory does not suffice.
+
     targets and outputs are dicts of tensors, rows first; sample_weight is (batch,) float32, 0 for rows that only fill
     up a batch.
     """
 
     weights: Callable[[Any, Any], Terms]
     sums: Callable[[Any, Any, Any], Terms]
+    divergence: Callable[[Any, Any, Any, Any], Terms] | None = None
+    divisible: bool = True
 
     def __call__(self, targets: Any, outputs: Any, sample_weight: Any) -> Any:
         """Returns the loss of a whole batch: float32 scalar."""

@@ -53,6 +53,14 @@ def smaller_pieces(rows: int, width: int, devices: int, micro_batches: int) -> s
     )
 
 
+def indivisible(rows: int) -> UserError:
+    """Returns what to tell the user when a step does not fit and its loss cannot be computed in parts (Loss)."""
+    return UserError(
+        f"out of memory at {rows} rows a step, and this train.loss counts over all of them, so that they cannot "
+        "be taken in smaller parts. Lower train.batch_size, set hardware.recompute: true, or take another train.loss."
+    )
+
+
 def out_of_reach(error: BaseException) -> UserError:
     """Returns what to tell the user when memory ran out where a step cannot be taken again.
 

@@ -10,10 +10,13 @@ import keras
 import numpy as np
 
 from shared.layers.draws import Draws, drawing, step_key
+from shared.layers.offsets import shifting
 from shared.optim.adamw import AdamW
 from shared.training.batch import Batch
 from shared.training.hardware import Hardware
-from shared.training.loss import Loss, total
+from shared.training.loss import Loss
+from shared.training.tricks.rows import Objective, Rows, second_draws
+from shared.training.tricks.tricks import Tricks
 
 
 class Steps:
@@ -26,10 +29,17 @@ class Steps:
     all_or_nothing = False
 
     def __init__(
-        self, network: keras.Model, loss: Loss, optimizer: AdamW, clip_norm: float, seed: int, machine: Hardware
+        self,
+        network: keras.Model,
+        loss: Loss,
+        optimizer: AdamW,
+        clip_norm: float,
+        seed: int,
+        machine: Hardware,
+        tricks: Tricks = Tricks(),  # noqa: B008  frozen
     ):
         self._network, self._loss, self._optimizer = network, loss, optimizer
-        self._clip_norm, self._seed = clip_norm, seed
+        self._clip_norm, self._seed, self._tricks = clip_norm, seed, tricks
         self._distribution: Any = machine.distribution  # with several replicas, that of distribution_jax
         self._trained = list(network.trainable_variables)
         self._fixed = list(network.non_trainable_variables)
@@ -80,8 +90,12 @@ class Steps:
         values, optimizer = state
         key = step_key(self._seed, optimizer[self._iterations])
         weights = self._distribution.sum(self._loss.weights(targets, weight))
-        part = self._gradients(values, fixed, inputs, targets, weight, weights, key, micro_batches)
-        loss, gradients = self._distribution.sum(part)
+
+        def compute(*asked):
+            part = self._gradients(values, fixed, inputs, targets, weight, weights, key, micro_batches, *asked)
+            return self._distribution.sum(part)
+
+        loss, gradients = self._tricks.step(compute, key)
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
         if self._clip_norm:
             factor = jnp.minimum(1.0, self._clip_norm / jnp.maximum(norm, 1e-30))
@@ -89,21 +103,53 @@ class Steps:
         values, optimizer = self._optimizer.stateless_apply(optimizer, gradients, values)
         return (values, optimizer), {"loss": loss, "norm": norm}
 
-    def _gradients(self, values, fixed, inputs, targets, weight, weights, key, micro_batches):
-        """Returns loss and gradients of one device's rows, as parts of those of the whole batch."""
+    def _gradients(
+        self,
+        values: list[Any],
+        fixed: list[Any],
+        inputs: Any,
+        targets: Any,
+        weight: Any,
+        weights: Any,
+        key: Any,
+        micro_batches: int,
+        objective: Objective,
+        offset: Any,
+        along: Any,
+        only: int | None,
+    ) -> tuple[Any, list[Any]]:
+        """Returns loss and gradients of one device's rows, as parts of those of the whole batch; see `WholeBatch`."""
         rows = weight.shape[0]
         total_rows, first_row = rows * self._distribution.replicas, rows * self._distribution.replica()
         divided = self._distribution.replicas > 1 or micro_batches > 1
+        places = range(len(values)) if only is None else [only]
 
-        def objective(values, inputs, targets, weight, first_row):
+        def value(chosen, inputs, targets, weight, first_row):
             draws = Draws(key, first_row, total_rows) if divided else Draws(key)
-            with drawing(draws):
-                outputs, _ = self._network.stateless_call(values, fixed, inputs, training=True)
-            return total(self._loss.sums(targets, outputs, weight), weights)
+            given = list(values)
+            for place, array in zip(places, chosen, strict=True):
+                given[place] = array
 
-        gradient = jax.value_and_grad(objective)
+            def forward(offset, second):
+                offsets = {} if offset is None else {self._tricks.table_name: offset}
+                with drawing(second_draws(draws) if second else draws), shifting(offsets):
+                    return self._network.stateless_call(given, fixed, inputs, training=True)[0]
+
+            def at(offset):
+                return objective(Rows(forward, self._loss, targets, weight, weights), offset)
+
+            with drawing(draws):
+                if along is None:
+                    return at(offset)
+                _, slope, loss = jax.jvp(lambda t: at(t * along), (0.0,), (1.0,), has_aux=True)
+                return slope, loss
+
+        def gradient(*arrays):
+            (_, loss), gradients = jax.value_and_grad(value, has_aux=True)([values[i] for i in places], *arrays)
+            return loss, gradients
+
         if micro_batches == 1:
-            return gradient(values, inputs, targets, weight, first_row)
+            return gradient(inputs, targets, weight, first_row)
         size = rows // micro_batches
 
         def add(carry, index):
@@ -111,7 +157,7 @@ class Steps:
             piece = jax.tree.map(
                 partial(jax.lax.dynamic_slice_in_dim, start_index=begin, slice_size=size), (inputs, targets, weight)
             )
-            return jax.tree.map(jnp.add, carry, gradient(values, *piece, first_row + begin)), None
+            return jax.tree.map(jnp.add, carry, gradient(*piece, first_row + begin)), None
 
-        start = (jnp.zeros(()), [jnp.zeros(value.shape) for value in values])
+        start = (jnp.zeros(()), [jnp.zeros(values[i].shape) for i in places])
         return jax.lax.scan(add, start, jnp.arange(micro_batches))[0]

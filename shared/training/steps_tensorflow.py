@@ -9,10 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from shared.layers.draws import Draws, drawing, step_key
+from shared.layers.gradient import plain_gradients
+from shared.layers.offsets import shifting
 from shared.optim.adamw import AdamW
 from shared.training.batch import Batch
 from shared.training.hardware import Hardware
-from shared.training.loss import Loss, total
+from shared.training.loss import Loss
+from shared.training.tricks.rows import Objective, Rows, second_draws
+from shared.training.tricks.tricks import Tricks
 
 
 class Steps:
@@ -25,10 +29,17 @@ class Steps:
     all_or_nothing = True
 
     def __init__(
-        self, network: keras.Model, loss: Loss, optimizer: AdamW, clip_norm: float, seed: int, machine: Hardware
+        self,
+        network: keras.Model,
+        loss: Loss,
+        optimizer: AdamW,
+        clip_norm: float,
+        seed: int,
+        machine: Hardware,
+        tricks: Tricks = Tricks(),  # noqa: B008  frozen
     ):
         self._network, self._loss, self._optimizer = network, loss, optimizer
-        self._clip_norm, self._seed, self._jit = clip_norm, seed, machine.jit
+        self._clip_norm, self._seed, self._jit, self._tricks = clip_norm, seed, machine.jit, tricks
         self._distribution: Any = machine.distribution  # with several replicas, that of distribution_tensorflow
         self._weights = [variable.value for variable in network.trainable_variables]
         self._functions: dict[Any, Any] = {}
@@ -103,26 +114,48 @@ class Steps:
         sum_over_devices, iterations = self._distribution.sum, self._optimizer.iterations.value
         weights = sum_over_devices(self._loss.weights(targets, weight))
         key = step_key(self._seed, iterations)
-        loss, gradients = self._gradients(inputs, targets, weight, weights, key, micro_batches)
-        loss, gradients = sum_over_devices((loss, gradients))
+
+        def compute(*asked):
+            return sum_over_devices(self._gradients(inputs, targets, weight, weights, key, micro_batches, *asked))
+
+        loss, gradients = self._tricks.step(compute, key)
         norm = tf.linalg.global_norm(gradients)
         with tf.control_dependencies([norm]):  # decay and step number wait too, lest half a step is taken
             self._update(gradients, norm)
         return {"loss": loss, "norm": norm}
 
-    def _gradients(self, inputs, targets, weight, weights, key, micro_batches):
-        """Returns loss and gradients of one device's rows, as parts of those of the whole batch."""
+    def _gradients(
+        self,
+        inputs: Any,
+        targets: Any,
+        weight: Any,
+        weights: Any,
+        key: Any,
+        micro_batches: int,
+        objective: Objective,
+        offset: Any,
+        along: Any,
+        only: int | None,
+    ) -> tuple[Any, list[Any]]:
+        """Returns loss and gradients of one device's rows, as parts of those of the whole batch; see `WholeBatch`."""
         rows = tf.shape(weight)[0]
         total_rows = rows * self._distribution.replicas
         first_row = self._distribution.replica() * rows
         divided = self._distribution.replicas > 1 or micro_batches > 1
+        variables = self._weights if only is None else [self._weights[only]]
 
         def part(inputs, targets, weight, first_row):
             draws = Draws(key, first_row, total_rows) if divided else Draws(key)
+
+            def forward(offset, second):
+                offsets = {} if offset is None else {self._tricks.table_name: offset}
+                with drawing(second_draws(draws) if second else draws), shifting(offsets):
+                    return self._network(inputs, training=True)
+
+            chosen = Rows(forward, self._loss, targets, weight, weights)
             with drawing(draws), tf.GradientTape() as tape:
-                outputs = self._network(inputs, training=True)
-                loss = total(self._loss.sums(targets, outputs, weight), weights)
-            gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                value, loss = objective(chosen, offset) if along is None else slope(objective, chosen, along)
+            gradients = tape.gradient(value, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
         compiled = self._compiled(part)
@@ -136,7 +169,7 @@ class Steps:
             more, new = compiled(*piece, first_row + begin)
             return index + 1, loss + more, [a + b for a, b in zip(gradients, new, strict=True)]
 
-        start = (tf.constant(0), tf.constant(0.0), [tf.zeros(weight.shape) for weight in self._weights])
+        start = (tf.constant(0), tf.constant(0.0), [tf.zeros(variable.shape) for variable in variables])
         _, loss, gradients = tf.while_loop(lambda index, *_: index < micro_batches, add, start, parallel_iterations=1)
         return loss, gradients
 
@@ -148,3 +181,12 @@ class Steps:
 
     def _compiled(self, function: Any) -> Any:
         return tf.function(function, jit_compile=True, autograph=False) if self._jit else function
+
+
+def slope(objective: Objective, rows: Rows, along: Any) -> tuple[Any, Any]:
+    """Returns the derivative of the objective by t at 0, t * along being added to the table, and the loss to report."""
+    with plain_gradients(), tf.GradientTape() as tape:
+        t = tf.constant(0.0)
+        tape.watch(t)
+        value, loss = objective(rows, t * along)
+    return tape.gradient(value, t, unconnected_gradients=tf.UnconnectedGradients.ZERO), loss

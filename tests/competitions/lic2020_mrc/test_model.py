@@ -125,6 +125,20 @@ def test_the_loss_worked_out_by_hand():
     assert got == pytest.approx((math.log(4 / 3) + math.log(2)) / 2, rel=1e-6)
 
 
+def test_the_divergence_worked_out_by_hand():
+    # Starts: (1/4, 3/4) and (1/2, 1/2); ends are alike.
+    quarter, half = [[-1e9, 0.0, math.log(3)]], [[-1e9, 1.0, 1.0]]
+    outputs, other = ({"start_logits": start, "end_logits": half} for start in (quarter, half))
+    one, two = (
+        {name: keras.ops.convert_to_tensor(np.float32(rows)) for name, rows in given.items()}
+        for given in (outputs, other)
+    )
+    got = model.loss(settings()).divergence({}, one, two, keras.ops.convert_to_tensor(np.float32([2.0])))
+    # (p - q) (log p - log q) / 2 over both tokens; half of that, as the ends are the other half; weight 2
+    want = (0.25 * (math.log(2) - math.log(4 / 3) + math.log(4) - math.log(2)) / 2) / 2 * 2
+    assert float(to_numpy(got["windows"])) == pytest.approx(want, rel=1e-5)
+
+
 def test_rows_of_weight_zero_do_not_count():
     outputs = {"start_logits": [[0, 1], [9, -9]], "end_logits": [[0, 1], [9, -9]]}
     alone = loss({"start": [1, 1], "end": [0, 1]}, outputs, [1, 0])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.layers.gradient import with_gradient
+from shared.layers.gradient import plain_gradients, with_gradient
 from tests.conftest import to_numpy
 from tests.shared.layers.differentiate import differentiate
 
@@ -34,6 +34,15 @@ def test_the_gradient_passes_on_through_what_comes_before_and_after(rng):
     _, gradients = differentiate(lambda x, y: 3.0 * product(2.0 * x, y), [x, y], above)
     wanted = (60 * above, 60 * above) if TENSORFLOW else (6 * above * y, 6 * above * x)
     for got, want in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_the_gradient_written_by_hand_can_be_left_out(rng):
+    x, y, above = rng.normal(size=(3, 5)).astype("float32")
+    with plain_gradients():
+        result, gradients = differentiate(product, [x, y], above)
+    np.testing.assert_allclose(to_numpy(result), x * y, rtol=1e-6)
+    for got, want in zip(gradients, (above * y, above * x), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5)
 
 

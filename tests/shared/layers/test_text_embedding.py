@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from shared.layers.offsets import shifting
 from shared.layers.text_embedding import TextEmbedding
 from tests.conftest import to_numpy
 from tests.shared.layers.layer_check import check_layer, randomize
@@ -137,3 +138,28 @@ def test_hierarchical_positions_end_at_the_square_of_the_table():
     layer = TextEmbedding(**SIZE, max_positions=2, hierarchical_alpha=0.4)
     with pytest.raises(ValueError, match="length 5 exceeds max_positions=4"):
         layer(TOKENS, SEGMENTS)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.4])
+def test_offsets_act_like_a_table_that_was_changed(rng, alpha):
+    layer = TextEmbedding(**SIZE, max_positions=5, hierarchical_alpha=alpha)
+    layer(TOKENS, SEGMENTS)
+    randomize(layer)
+    plain = to_numpy(layer(TOKENS, SEGMENTS))
+    assert list(layer.tables) == ["token_embedding", "segment_embedding", "position_embedding"]
+    for name, table in layer.tables.items():
+        offset = rng.normal(size=table.shape).astype("float32")
+        with shifting({name: offset}):
+            got = to_numpy(layer(TOKENS, SEGMENTS))
+        before = to_numpy(table)
+        table.assign(before + offset)
+        np.testing.assert_allclose(got, to_numpy(layer(TOKENS, SEGMENTS)), atol=1e-6)
+        assert np.abs(got - plain).max() > 0.1
+        table.assign(before)
+    np.testing.assert_array_equal(to_numpy(layer(TOKENS, SEGMENTS)), plain)
+
+
+def test_a_layer_without_positions_has_no_table_of_them():
+    layer = TextEmbedding(**SIZE)
+    layer(TOKENS, SEGMENTS)
+    assert list(layer.tables) == ["token_embedding", "segment_embedding"]

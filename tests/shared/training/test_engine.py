@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -253,6 +255,15 @@ def test_a_single_row_that_does_not_fit_is_the_users_to_solve(monkeypatch):
     with pytest.raises(UserError, match="a single row a micro-batch"):
         one.run([batch(4)])
     assert calls == [1, 2, 4]
+
+
+def test_a_loss_that_counts_over_all_rows_is_not_computed_in_parts(monkeypatch):
+    coupled = dataclasses.replace(toy.loss, divisible=False)
+    one = engine_of(toy.network(), coupled, toy.train_settings(), TOTAL_STEPS)
+    calls = failing(one, monkeypatch, MemoryError())
+    with pytest.raises(UserError, match="counts over all of them, so that"):
+        one.run([batch(4)])
+    assert calls == [1]
 
 
 def test_other_errors_pass_as_they_are(monkeypatch):

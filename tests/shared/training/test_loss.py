@@ -134,6 +134,49 @@ def test_what_the_network_says_of_rows_of_weight_zero_changes_nothing(case):
         assert got == pytest.approx(want[name], rel=1e-6)
 
 
+@functools.cache
+def divergence(case: str) -> Callable[..., Any]:
+    loss = CASES[case]()[0]
+    if loss.divergence is None:
+        pytest.skip("no divergence")
+
+    def of(targets, outputs, other, weight):
+        return loss.divergence(*keras.tree.map_structure(ops.convert_to_tensor, (targets, outputs, other, weight)))
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(of)
+    return of
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_divergences_have_the_terms_of_the_loss_add_up_and_are_zero_for_equal_outputs_only(case):
+    function, (_, targets, outputs) = divergence(case), made(case)
+    other = {name: array + numbers(*array.shape) * (array > -1e8) for name, array in outputs.items()}
+    unseen = {name: array.copy() for name, array in other.items()}
+    for name in unseen.keys() - WHOLE:
+        unseen[name][WEIGHT == 0] *= 5
+
+    def of(rows, other):
+        cut = [
+            {name: array if name in WHOLE else array[rows] for name, array in one.items()} for one in (outputs, other)
+        ]
+        return keras.tree.map_structure(
+            to_numpy, function({name: array[rows] for name, array in targets.items()}, *cut, WEIGHT[rows])
+        )
+
+    whole, parts = of(slice(None), other), [of(rows, other) for rows in PARTS]
+    assert set(whole) == set(of_rows(case, slice(None))[1])
+    same = of(slice(None), unseen)
+    for name, value in whole.items():
+        assert (value.dtype, value.shape) == (np.float32, ())
+        assert value > 0.1
+        assert sum(part[name] for part in parts) == pytest.approx(value, rel=1e-5)
+        assert same[name] == pytest.approx(value, rel=1e-6)
+        assert of(slice(None), outputs)[name] == pytest.approx(0.0, abs=1e-5)
+
+
 def of_terms(sums: dict[str, float], weights: dict[str, float]) -> float:
     sums, weights = ({name: ops.convert_to_tensor(np.float32(x)) for name, x in one.items()} for one in (sums, weights))
     return float(to_numpy(Loss(lambda *_: weights, lambda *_: sums)({}, {}, None)))
