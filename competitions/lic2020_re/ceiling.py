@@ -10,10 +10,12 @@ import numpy as np
 from competitions.lic2020_re.data import Example, RawData, Triple, official, values
 from competitions.lic2020_re.encoding import LENGTH_FIELD, Places
 from competitions.lic2020_re.evaluation import normalized
-from competitions.lic2020_re.extraction import Slots, Writer, find
-from competitions.lic2020_re.feed import object_labels, spans_of, subject_labels
+from competitions.lic2020_re.extraction import Found, Slots, Writer, find, find_links
+from competitions.lic2020_re.feed import object_labels, subject_labels
+from competitions.lic2020_re.gplinker_feed import perfect_scores
 from competitions.lic2020_re.scoring import score
 from competitions.lic2020_re.settings import Settings
+from competitions.lic2020_re.spans import spans_of
 from shared.arrays import Split
 from shared.task import Labels, Prepared
 from shared.training.batches import prediction_batches
@@ -28,7 +30,7 @@ def ceiling(raw: RawData, prepared: Prepared, settings: Settings) -> dict[str, A
     `lost` counts each triple under the first reason that holds: `cut`: a value stands behind data.max_length only;
     `boundary`: at places that begin or end inside a token only; `not in text`: nowhere; `pairing`: start and end of a
     value were paired with another's, e.g. with those of a subject inside the subject; `combine`: all its values were
-    found and put together otherwise.
+    found and put together otherwise. Of links, `pairing` has only what is beyond predict.most_spans.
     """
     return {
         name: _ceiling(getattr(raw, name), prepared.splits[name], prepared.labels, settings)
@@ -53,14 +55,24 @@ def _ceiling(examples: Sequence[Example], split: Split, labels: Labels, settings
 
 
 def perfect_slots(split: Split, writer: Writer, settings: Settings) -> Iterator[tuple[int, Slots]]:
-    """Yields each row number with what is decoded from the row's own labels in the place of probabilities."""
-    lengths, num_relations = split.ragged(LENGTH_FIELD).lengths, len(writer.relations)
+    """Yields each row number with what is decoded from the row's own labels in the place of a network's outputs."""
+    lengths = split.ragged(LENGTH_FIELD).lengths
+    perfect = _links if settings.model.head == "gplinker" else _pointers
     for units, width in prediction_batches(lengths, ROWS_AT_ONCE, settings.train.bucket_lengths):
-        spans, row = spans_of(split, units)
-        objects = partial(_perfect_objects, split, units, (width, num_relations))
         inside = writer.char_ends.padded(units, width) > 0
-        found = find(subject_labels(spans, row, len(units), width), objects, inside, settings.predict)
-        yield from writer.slots(units, found)
+        yield from writer.slots(units, perfect(split, units, inside, len(writer.relations), settings))
+
+
+def _links(split: Split, units: np.ndarray, inside: np.ndarray, num_relations: int, settings: Settings) -> Found:
+    spans, row = spans_of(split, units)
+    entities, heads, tails = perfect_scores(spans, row, inside.shape, num_relations)
+    return find_links(entities, heads, tails, inside, settings.predict)
+
+
+def _pointers(split: Split, units: np.ndarray, inside: np.ndarray, num_relations: int, settings: Settings) -> Found:
+    spans, row = spans_of(split, units)
+    objects = partial(_perfect_objects, split, units, (inside.shape[1], num_relations))
+    return find(subject_labels(spans, row, len(units), inside.shape[1]), objects, inside, settings.predict)
 
 
 def _perfect_objects(

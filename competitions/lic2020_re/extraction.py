@@ -12,6 +12,7 @@ from competitions.lic2020_re.data import Triple, official
 from competitions.lic2020_re.schema import Schema
 from competitions.lic2020_re.settings import PredictSettings
 from shared.arrays import Split
+from shared.decoding.gplinker import PairScores, decode
 from shared.decoding.pointers import Spans, pair_spans
 
 # (row, subjects) of all pairs, (pairs,) and (pairs, 2) half-open, -> some of the pairs' numbers at a time, with their
@@ -55,6 +56,18 @@ def find(
         parts.append(np.stack(columns))
     *integers, confidence = np.concatenate(parts, axis=1)
     return Found._make([*(column.astype(np.int64) for column in integers), confidence])
+
+
+def find_links(
+    entities: np.ndarray, heads: PairScores, tails: PairScores, inside: np.ndarray, settings: PredictSettings
+) -> Found:
+    """Decodes the scores of GPLinker; the confidence of a value is the sigmoid of the least of its four scores.
+
+    Args: as `shared.decoding.gplinker.decode`; inside: as in `find`.
+    """
+    thresholds = (settings.span_threshold, settings.link_threshold)
+    *integers, score = decode(entities, heads, tails, inside, *thresholds, settings.most_spans)
+    return Found._make([*integers, 1.0 / (1.0 + np.exp(np.clip(-score, -80.0, 80.0)))])
 
 
 def _spans(probability: np.ndarray, inside: np.ndarray, threshold: float) -> tuple[Spans, np.ndarray]:

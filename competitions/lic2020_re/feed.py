@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from competitions.lic2020_re.encoding import LENGTH_FIELD, SPAN_FIELDS
+from competitions.lic2020_re.encoding import LENGTH_FIELD
+from competitions.lic2020_re.gplinker_feed import LinkFeed
 from competitions.lic2020_re.settings import Settings
+from competitions.lic2020_re.spans import spans_of
 from shared.arrays import Split
 from shared.task import Labels
-from shared.training.feed import Arrays
+from shared.training.feed import Arrays, Feed
 
 
 @dataclass(frozen=True)
@@ -51,25 +53,14 @@ class PointerFeed:
         return inputs, targets
 
 
-def feed(split: Split, settings: Settings, labels: Labels) -> PointerFeed:
-    """Returns what training draws from."""
+def feed(split: Split, settings: Settings, labels: Labels) -> Feed:
+    """Returns what training draws from, for the head of the settings."""
     train = settings.train
+    if settings.model.head == "gplinker":
+        return LinkFeed(split, len(labels["relations"]))
     return PointerFeed(
         split, len(labels["relations"]), train.subjects_per_step == "all", train.subject_sampling == "separate"
     )
-
-
-def spans_of(split: Split, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the labelled values of rows, (values, 5) int32 as in the field `spans`, and which of `units` each is of.
-
-    Args: units: (batch,) int, row numbers; a row may stand there twice.
-    """
-    field = split.ragged("spans")
-    table, first = field.values.reshape(-1, SPAN_FIELDS), field.offsets[units] // SPAN_FIELDS
-    counts = field.lengths[units] // SPAN_FIELDS
-    row = np.repeat(np.arange(len(units)), counts)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return table[first[row] + within], row
 
 
 def gold_subjects(spans: np.ndarray, row: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Prediction: each sentence is encoded once, then all its subjects are asked for their objects, many at a time."""
+"""Prediction: each sentence is encoded once; pointers then ask all its subjects for their objects, many at a time."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,11 +7,14 @@ import keras
 import numpy as np
 
 from competitions.lic2020_re.encoding import LENGTH_FIELD
-from competitions.lic2020_re.extraction import Writer, find
+from competitions.lic2020_re.extraction import Found, Writer, find, find_links
+from competitions.lic2020_re.gplinker import LINKS
 from competitions.lic2020_re.settings import Settings
 from shared.arrays import Split
+from shared.decoding.gplinker import factored
 from shared.losses.sigmoid_power import probability
 from shared.task import Labels, Outputs
+from shared.training.feed import Arrays
 from shared.training.predict import predict_batches, predictor
 
 
@@ -28,15 +31,27 @@ def infer(network: keras.Model, split: Split, settings: Settings, labels: Labels
     def inputs_of(units: np.ndarray, width: int) -> dict[str, np.ndarray]:
         return {"token_ids": tokens.padded(units, width)}
 
-    for units, outputs in predict_batches(network.parts.encoder, tokens.lengths, inputs_of, settings, label):
-        subject_probability = probability(outputs["subject_logits"], settings.model.subject_power)
-        objects = partial(object_probabilities, network.parts.objects, settings, outputs["hidden_sum"])
-        inside = char_ends.padded(units, subject_probability.shape[1]) > 0  # [CLS], [SEP] and padding end at 0
-        found = find(subject_probability, objects, inside, settings.predict)
+    links = settings.model.head == "gplinker"
+    encoder = network.parts.factors if links else network.parts.encoder
+    for units, outputs in predict_batches(encoder, tokens.lengths, inputs_of, settings, label):
+        width = outputs["entities" if links else "subject_logits"].shape[-2]
+        inside = char_ends.padded(units, width) > 0  # [CLS], [SEP] and padding end at 0
+        found = (_by_links if links else _by_pointers)(network, outputs, inside, settings)
         for row, slots in writer.slots(units, found):
             answer = writer.answer(row, slots)
             triples[row], confidence[row] = answer.triples, answer.confidence
     return {"triples": triples, "confidence": confidence}
+
+
+def _by_pointers(network: keras.Model, outputs: Arrays, inside: np.ndarray, settings: Settings) -> Found:
+    subject_probability = probability(outputs["subject_logits"], settings.model.subject_power)
+    objects = partial(object_probabilities, network.parts.objects, settings, outputs["hidden_sum"])
+    return find(subject_probability, objects, inside, settings.predict)
+
+
+def _by_links(network: keras.Model, outputs: Arrays, inside: np.ndarray, settings: Settings) -> Found:
+    heads, tails = (factored(outputs[name]) for name in LINKS)
+    return find_links(outputs["entities"], heads, tails, inside, settings.predict)
 
 
 def object_probabilities(

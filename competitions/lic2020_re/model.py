@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
+from competitions.lic2020_re import gplinker
 from competitions.lic2020_re.settings import Settings
 from shared.backbones.settings import build_backbone
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
+from shared.losses.divergence import bernoulli
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
@@ -35,10 +37,14 @@ class Parts:
 def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.Model:
     """Returns the network, initialised from scratch with train.seed; its attribute `parts` is a `Parts`.
 
+    With model.head gplinker it is that of `gplinker.build`; what follows is the pointers'.
+
     Inputs: token_ids: (batch, length) int32, 0 where padded; subjects: (batch, S, 2) int32, first and last token.
     Outputs: subject_logits: (batch, length, 2) float32, start and end; object_logits: (batch, S, length, 2 * relations)
         float32, start and end of each relation in turn.
     """
+    if settings.model.head == "gplinker":
+        return gplinker.build(settings, vocabulary, labels)
     model, seed = settings.model, settings.train.seed
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     subjects = keras.Input((None, 2), dtype="int32", name="subjects")
@@ -107,13 +113,15 @@ class ObjectHead(keras.layers.Layer):
 
 
 def loss(settings: Settings) -> Loss:
-    """Returns subject loss plus object loss; targets as made by `feed`.
+    """Returns subject loss plus object loss; targets as made by `feed`. With model.head gplinker: `gplinker.loss`.
 
     A token's subject loss is the mean cross-entropy of start and end; its object loss, for a subject, the same summed
     over relations. train.loss_reduction says how they are averaged: `original`: over all real tokens of the batch, and
     over all real tokens of all subjects; `sentence`: first over each sentence's tokens, and over its subjects, then
     over the sentences; a sentence without a subject has no object loss. Rows of weight 0 count nothing.
     """
+    if settings.model.head == "gplinker":
+        return gplinker.loss(settings)
     model, by_sentence = settings.model, settings.train.loss_reduction == "sentence"
 
     def places(targets):
@@ -128,9 +136,8 @@ def loss(settings: Settings) -> Loss:
             counts = {name: ops.cast(count > 0, "float32") for name, count in counts.items()}
         return {name: ops.sum(count * sample_weight) for name, count in counts.items()}
 
-    def sums(targets, outputs, sample_weight):
-        subject = binary_cross_entropy(targets["subject_labels"], outputs["subject_logits"], model.subject_power)
-        objects = binary_cross_entropy(targets["object_labels"], outputs["object_logits"], model.object_power)
+    def added_up(targets, subject, objects, sample_weight):
+        """Returns the terms. subject: (batch, length, 2); objects: (batch, S, length, 2 * relations): at each mark."""
         objects = ops.sum(objects, axis=-1) / 2.0  # (batch, S, length): mean of start and end, sum over relations
         losses = {
             "subjects": ops.mean(subject, axis=-1),
@@ -144,4 +151,16 @@ def loss(settings: Settings) -> Loss:
             result[name] = ops.sum(by_row * sample_weight)
         return result
 
-    return Loss(weights, sums)
+    def sums(targets, outputs, sample_weight):
+        subject = binary_cross_entropy(targets["subject_labels"], outputs["subject_logits"], model.subject_power)
+        objects = binary_cross_entropy(targets["object_labels"], outputs["object_logits"], model.object_power)
+        return added_up(targets, subject, objects, sample_weight)
+
+    def divergence(targets, outputs, other_outputs, sample_weight):
+        subject, objects = (
+            bernoulli(outputs[name], other_outputs[name], power)
+            for name, power in (("subject_logits", model.subject_power), ("object_logits", model.object_power))
+        )
+        return added_up(targets, subject, objects, sample_weight)
+
+    return Loss(weights, sums, divergence)

@@ -20,28 +20,39 @@ class DataSettings(Section):
 
 
 class ModelSettings(Section):
-    """One encoder with a head for subjects and one for the objects of a subject."""
+    """One encoder and what finds the triples: pointers in two steps, or links in one."""
 
     backbone: BackboneSettings
-    subject_power: int = Field(2, ge=1, le=8, description="n of p = sigmoid(x)^n of a subject's start or end; 1: plain")
-    object_power: int = Field(4, ge=1, le=8, description="the same of an object's start or end")
+    head: Literal["pointer", "gplinker"] = Field(
+        "pointer",
+        description="pointer: starts and ends of subjects, then those of each subject's objects; gplinker: spans, and "
+        "links of their ends for every relation, at once",
+    )
+    head_dim: int = Field(
+        64, ge=2, le=1024, multiple_of=2, description="of gplinker: numbers of a query or key; pointers have none"
+    )
+    subject_power: int = Field(
+        2, ge=1, le=8, description="of pointers: n of p = sigmoid(x)^n of a subject's start or end; 1: plain"
+    )
+    object_power: int = Field(4, ge=1, le=8, description="of pointers: the same of an object's start or end")
 
 
 class TrainSettings(training.TrainSettings):
     """How weights are learned."""
 
     subjects_per_step: Literal["one", "all"] = Field(
-        "all", description="subjects whose objects a sentence trains on in a step: one drawn one, or all of them"
+        "all",
+        description="of pointers: subjects whose objects a sentence trains on in a step: one drawn one, or all of them",
     )
     subject_sampling: Literal["separate", "paired"] = Field(
         "separate",
-        description="separate: start and end are drawn apart, so that spans that are no subject train on having no "
-        "objects; with subjects_per_step: all, one such draw is added. paired: gold subjects only",
+        description="of pointers: separate: start and end are drawn apart, so that spans that are no subject train on "
+        "having no objects; with subjects_per_step: all, one such draw is added. paired: gold subjects only",
     )
     loss_reduction: Literal["original", "sentence"] = Field(
         "original",
-        description="original: every token of the batch weighs the same; sentence: every sentence does, whatever its "
-        "length and number of subjects",
+        description="of pointers: original: every token of the batch weighs the same; sentence: every sentence does, "
+        "whatever its length and number of subjects",
     )
 
 
@@ -52,15 +63,28 @@ class EvaluateSettings(Section):
 
 
 class PredictSettings(Section):
-    """How probabilities become triples."""
+    """How probabilities, or scores of links, become triples."""
 
     combine: Literal["complete", "original"] = Field(
         "complete",
         description="complete: every @value makes a triple, other slots join the right ones; original: one object per "
         "subject, predicate and slot, the last overwrites the others, as the published baseline does",
     )
-    subject_threshold: float = Field(0.4, ge=0, lt=1, description="a subject starts or ends above this probability")
-    object_threshold: float = Field(0.4, ge=0, lt=1, description="an object starts or ends above this probability")
+    subject_threshold: float = Field(
+        0.4, ge=0, lt=1, description="of pointers: a subject starts or ends above this probability"
+    )
+    object_threshold: float = Field(
+        0.4, ge=0, lt=1, description="of pointers: an object starts or ends above this probability"
+    )
+    span_threshold: float = Field(
+        0.0, ge=-50, le=50, description="of gplinker: a span is a subject or an object above this score; 0: p = 1/2"
+    )
+    link_threshold: float = Field(
+        0.0, ge=-50, le=50, description="of gplinker: first tokens, and last ones, are linked above this score"
+    )
+    most_spans: int = Field(
+        64, ge=1, le=1024, description="of gplinker: so many subjects, and objects, of a sentence are paired at most"
+    )
 
 
 class Settings(Section):

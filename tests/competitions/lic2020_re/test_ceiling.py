@@ -31,6 +31,16 @@ def test_nothing_is_lost_of_well_formed_sentences():
     assert of(*EXAMPLES) == {"f1": 1.0, "precision": 1.0, "recall": 1.0, "lost": NOTHING_LOST}
 
 
+LINKS = {"backbone": {"kind": "roformer", "preset": "tiny"}, "head": "gplinker"}
+
+
+def test_links_lose_nothing_and_pair_subjects_inside_subjects_too():
+    assert of(*EXAMPLES, model=LINKS)["lost"] == NOTHING_LOST
+    example = Example("北岸来信由江雪执导", (triple("北岸", "导演", "江雪"), triple("北岸来信", "导演", "江雪")))
+    assert lost(example, model=LINKS) == {}
+    assert lost(FILM, model=LINKS, predict={"most_spans": 1}) == {"pairing": 2}
+
+
 def test_the_original_rule_loses_all_but_one_object():
     # Of two 主演 and of two roles one each.
     got = of(FILM, ROLES, predict={"combine": "original"})

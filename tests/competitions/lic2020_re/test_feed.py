@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from competitions.lic2020_re.data import Example
-from competitions.lic2020_re.feed import feed, gold_subjects, object_labels, sample_subjects, spans_of, subject_labels
+from competitions.lic2020_re.feed import feed, gold_subjects, object_labels, sample_subjects, subject_labels
+from competitions.lic2020_re.spans import spans_of
 from shared.arrays import Split
 from shared.decoding.pointers import pair_spans
 from tests.competitions.lic2020_re.sentences import EXAMPLES, FILM, LABELS, NUMBER, ROLES, settings, split_of, triple

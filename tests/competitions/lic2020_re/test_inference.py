@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from competitions.lic2020_re.data import Example, official
-from competitions.lic2020_re.feed import object_labels, spans_of, subject_labels
+from competitions.lic2020_re.feed import object_labels, subject_labels
 from competitions.lic2020_re.inference import infer
+from competitions.lic2020_re.spans import spans_of
 from competitions.lic2020_re.task import task
 from shared.arrays import Split
 from tests.competitions.lic2020_re.layout import SCHEMA
