@@ -4,11 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from competitions.lic2020_ee.encoding import LENGTH_FIELD, SPAN_FIELDS
+from competitions.lic2020_ee.encoding import LENGTH_FIELD
 from competitions.lic2020_ee.labelling import SCHEMES, Roles, Scheme
 from competitions.lic2020_ee.settings import Settings
+from competitions.lic2020_ee.span_labels import (
+    GPLINKER,
+    SPAN_SCHEMES,
+    Most,
+    gold_of,
+    link_labels,
+    most_of,
+    num_heads,
+    span_labels,
+)
 from shared.arrays import Split
-from shared.decoding.pointers import Spans
 from shared.task import Labels
 from shared.training.feed import Arrays
 
@@ -33,24 +42,51 @@ class LabelFeed:
         [CLS] and [SEP] too; and those that `Scheme.labels` makes.
         """
         token_ids = self.split.ragged(LENGTH_FIELD).padded(units, width)
-        targets = self.scheme.labels(gold_spans(self.split, units), len(units), width, self.roles)
+        targets = self.scheme.labels(
+            gold_of(self.split, units, self.roles, triggers=False).spans, len(units), width, self.roles
+        )
         return {"token_ids": token_ids}, {"token_mask": (token_ids != 0).astype(np.uint8), **targets}
 
 
-def feed(split: Split, settings: Settings, labels: Labels) -> LabelFeed:
-    """Returns what training draws from."""
-    return LabelFeed(split, SCHEMES[labels["scheme"]], Roles.of(labels["roles"]))
+@dataclass(frozen=True)
+class SpanFeed:
+    """The rows of a split with the spans and links of `global_pointer` or `gplinker`; nothing is drawn.
 
-
-def gold_spans(split: Split, units: np.ndarray) -> Spans:
-    """Returns the arguments of rows, with the place of each row among `units`, which may hold a row twice.
-
-    Args: units: (batch,) int, row numbers.
+    most: of all rows, so that batches of one width have one shape.
     """
-    field = split.ragged("spans")
-    table, first = field.values.reshape(-1, SPAN_FIELDS).astype(np.int64), field.offsets[units] // SPAN_FIELDS
-    counts = field.lengths[units] // SPAN_FIELDS
-    row = np.repeat(np.arange(len(units)), counts)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start, end, role, _ = table[first[row] + within].T
-    return Spans(row, role, start, end)
+
+    split: Split
+    scheme: str
+    roles: Roles
+    most: Most
+
+    @classmethod
+    def of(cls, split: Split, scheme: str, roles: Roles) -> "SpanFeed":
+        """Returns the feed of all rows."""
+        gold = gold_of(split, np.arange(split.rows), roles, triggers=scheme == GPLINKER)
+        longest = int(split.ragged(LENGTH_FIELD).lengths.max(initial=1))
+        return cls(split, scheme, roles, most_of(gold, longest, num_heads(scheme, roles)))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row."""
+        return self.split.ragged(LENGTH_FIELD).lengths
+
+    def batch(self, units: np.ndarray, width: int, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
+        """Returns inputs and targets of the rows.
+
+        Inputs: token_ids: (batch, width) int32, 0 where padded. Targets: those of `span_labels` and, of gplinker,
+        `link_labels`.
+        """
+        gold = gold_of(self.split, units, self.roles, triggers=self.scheme == GPLINKER)
+        heads = num_heads(self.scheme, self.roles)
+        targets = span_labels(gold.spans, len(units), width, heads, self.most.spans)
+        if self.scheme == GPLINKER:
+            targets |= link_labels(gold, len(units), width, self.most.links)
+        return {"token_ids": self.split.ragged(LENGTH_FIELD).padded(units, width)}, targets
+
+
+def feed(split: Split, settings: Settings, labels: Labels) -> LabelFeed | SpanFeed:
+    """Returns what training draws from."""
+    scheme, roles = labels["scheme"], Roles.of(labels["roles"])
+    return SpanFeed.of(split, scheme, roles) if scheme in SPAN_SCHEMES else LabelFeed(split, SCHEMES[scheme], roles)

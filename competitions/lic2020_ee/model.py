@@ -1,6 +1,7 @@
-"""An encoder and a tagging head for one of the label schemes: a CRF, a softmax or pairs of start and end marks.
+"""An encoder and a head for one of the label schemes: a CRF, a softmax, pairs of start and end marks, scores of spans.
 
-Reference: Su Jianlin, https://kexue.fm/archives/7321 (bio with a CRF) and https://kexue.fm/archives/7196 (its rate).
+Reference: Su Jianlin, https://kexue.fm/archives/7321 (bio with a CRF), https://kexue.fm/archives/7196 (its rate),
+https://kexue.fm/archives/8877 (global_pointer) and https://kexue.fm/archives/8926 (gplinker).
 Where this differs: the other schemes, and weights from scratch, which start out with few arguments (`RARE`).
 """
 
@@ -12,10 +13,14 @@ from keras import ops
 
 from competitions.lic2020_ee.labelling import Roles
 from competitions.lic2020_ee.settings import Settings
+from competitions.lic2020_ee.span_labels import GPLINKER, SPAN_SCHEMES, num_heads
 from shared.backbones.settings import build_backbone
 from shared.decoding.bio import OUTSIDE, num_labels
 from shared.layers.crf import CRF, hide_missing_labels, log_likelihood
 from shared.layers.dropout import Dropout
+from shared.layers.global_pointer import GlobalPointer
+from shared.losses.divergence import bernoulli, categorical
+from shared.losses.multilabel_softmax import sparse_cross_entropy
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
@@ -32,7 +37,17 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
         bio: logits (batch, length, labels); with a CRF also transitions (labels, labels);
         bio_per_type: logits (batch, types, length, labels), at -1e9 for labels that a type lacks; with a CRF also
             transitions (types, labels, labels);
-        pointer: start_logits, end_logits (batch, length, roles).
+        pointer: start_logits, end_logits (batch, length, roles);
+        global_pointer: span_logits (batch, roles, length, length), by first and last token, -1e9 where there is none;
+        gplinker: the same with a head for the trigger of each event type behind the roles, and start_link_logits,
+            end_link_logits (batch, 1, length, length), by the first and by the last tokens i <= j of two arguments.
+
+    The span schemes' network has an attribute `factors`, for prediction: a network with span_factors, see
+    GlobalPointer, in place of span_logits, which are sums of them.
+
+    span_logits are 74 MB for a sentence of 256 tokens and the 282 heads of DuEE, and 5 MB for one of 64. A training
+    step holds about eight such arrays: 10 GB for 16 sentences of 256 tokens, 0.6 GB for 16 of 64. Where that does not
+    fit, the engine computes the batch in parts.
     """
     model, seed, roles = settings.model, settings.train.seed, Roles.of(labels["roles"])
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
@@ -46,6 +61,11 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
         start = {"kernel_initializer": kernel, "bias_initializer": keras.initializers.Constant(bias)}
         return keras.layers.Dense(len(bias), **start, dtype="float32", name=name)(hidden)
 
+    if labels["scheme"] in SPAN_SCHEMES:
+        outputs, factors = _span_logits(hidden, ops.not_equal(token_ids, 0), settings, labels)
+        network = keras.Model({"token_ids": token_ids}, outputs, name="lic2020_ee")
+        network.factors = keras.Model({"token_ids": token_ids}, factors, name="factors")
+        return network
     if labels["scheme"] == "pointer":
         rare = -math.log(RARE ** (-1 / model.power) - 1)  # where sigmoid(x) ** power = RARE
         marks = dense(np.full(2 * len(roles), rare), "marks")
@@ -72,13 +92,33 @@ def _outside_first(count):
     return -math.log(RARE) * (np.arange(count) == OUTSIDE)
 
 
+def _span_logits(hidden, padding_mask, settings, labels):
+    """Returns the outputs of the span schemes, and of `factors`. Links have no rotary positions: an event knows no
+    order."""
+    scheme, dim, seed = labels["scheme"], settings.model.head_dim, settings.train.seed + 1003
+    spans = GlobalPointer(num_heads(scheme, Roles.of(labels["roles"])), dim, seed=seed, name="spans")
+    links = {}
+    if scheme == GPLINKER:
+        for number, name in enumerate(("start_link", "end_link"), start=1):
+            layer = GlobalPointer(1, dim, rotary=False, seed=seed + number, name=f"{name}s")
+            links[f"{name}_logits"] = layer(hidden, padding_mask=padding_mask)
+    factors = spans(hidden, padding_mask=padding_mask, factored=True)
+    return {"span_logits": spans(hidden, padding_mask=padding_mask), **links}, {"span_factors": factors, **links}
+
+
 def loss(settings: Settings) -> Loss:
-    """Returns the loss; targets as made by `feed`; the outputs tell which it is.
+    """Returns the loss; targets as made by `feed`.
 
     CRF: the negative log-likelihood of a sentence's labels, summed over event types, mean over sentences. Softmax: the
     cross-entropy of a token's label, summed over event types, mean over tokens. Marks: the mean cross-entropy of start
-    and end, summed over roles, mean over tokens. Rows of weight 0 and padding count nothing.
+    and end, summed over roles, mean over tokens. Spans and links: see `span_loss`. Rows of weight 0 and padding count
+    nothing.
+
+    The divergence is summed in the same way: of the label of each token by softmax, also of a CRF, whose transitions
+    two passes share; of each mark by itself.
     """
+    if settings.data.scheme in SPAN_SCHEMES:
+        return span_loss(settings.data.scheme)
     model = settings.model
     by_sentence = model.head == "crf" and settings.data.scheme != "pointer"
 
@@ -99,7 +139,56 @@ def loss(settings: Settings) -> Loss:
             losses = _token_losses(targets, outputs, model.power)
         return {"labels": ops.sum(losses * places(targets, sample_weight))}
 
-    return Loss(weights, sums)
+    def divergence(targets, outputs, other_outputs, sample_weight):
+        by_token = _token_divergences(outputs, other_outputs, model.power)
+        tokens = ops.cast(targets["token_mask"], "float32") * ops.expand_dims(sample_weight, 1)
+        return {"labels": ops.sum(by_token * tokens)}
+
+    return Loss(weights, sums, divergence)
+
+
+def span_loss(scheme: str) -> Loss:
+    """Returns the loss of `global_pointer` or `gplinker`; targets as made by `SpanFeed`.
+
+    Of spans, and of gplinker also of start and of end links, each a term: softmax cross-entropy for any number of right
+    classes, over the pairs of tokens of a head, summed over heads, mean over sentences, as published. The divergence is
+    that of each pair's own yes or no, p = sigmoid(x), summed over pairs and heads.
+    """
+    names = ("span", "start_link", "end_link") if scheme == GPLINKER else ("span",)
+
+    def weights(targets, sample_weight):
+        return {name: ops.sum(sample_weight) for name in names}
+
+    def sums(targets, outputs, sample_weight):
+        return {name: ops.sum(_span_losses(name, targets, outputs) * sample_weight) for name in names}
+
+    def divergence(targets, outputs, other_outputs, sample_weight):
+        terms = {}
+        for name in names:
+            by_pair = bernoulli(outputs[f"{name}_logits"], other_outputs[f"{name}_logits"])
+            terms[name] = ops.sum(ops.sum(by_pair, axis=(1, 2, 3)) * sample_weight)
+        return terms
+
+    return Loss(weights, sums, divergence)
+
+
+def _span_losses(name, targets, outputs):
+    """Returns the loss of each sentence: (batch,) float32."""
+    logits, positives = outputs[f"{name}_logits"], targets[f"{name}_positives"]
+    batch, heads, length, _ = ops.shape(logits)
+    by_head = sparse_cross_entropy(
+        positives, targets[f"{name}_is_positive"], ops.reshape(logits, (batch, heads, length * length))
+    )
+    return ops.sum(by_head, axis=1)
+
+
+def _token_divergences(outputs, other, power):
+    """Returns the divergence of two outputs at each token: (batch, length) float32."""
+    if "logits" not in outputs:
+        marks = [bernoulli(outputs[name], other[name], power) for name in ("start_logits", "end_logits")]
+        return ops.sum(marks[0] + marks[1], axis=-1) / 2.0
+    by_token = categorical(outputs["logits"], other["logits"])  # (batch, [types,] length)
+    return by_token if len(by_token.shape) == 2 else ops.sum(by_token, axis=1)
 
 
 def _token_losses(targets, outputs, power):

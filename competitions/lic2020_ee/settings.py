@@ -17,15 +17,17 @@ class DataSettings(Section):
         "error", description="error: stop at the first bad line; skip: leave it out and list it in the data report"
     )
     max_length: int = Field(256, ge=8, le=8192, description="tokens of a sentence with [CLS], [SEP]; the rest is cut")
-    scheme: Literal["bio", "bio_per_type", "pointer"] = Field(
+    scheme: Literal["bio", "bio_per_type", "pointer", "global_pointer", "gplinker"] = Field(
         "bio_per_type",
         description="bio_per_type: a label sequence for each event type, which holds no overlaps within it; pointer: "
-        "start and end marks for each (event type, role); bio: one label sequence over all of them, as published",
+        "start and end marks for each (event type, role); bio: one label sequence over all of them, as published; "
+        "global_pointer: a score for each span and (event type, role); gplinker: that, triggers, and links by which "
+        "events of one type come apart",
     )
 
 
 class ModelSettings(Section):
-    """One encoder with a tagging head, whose form data.scheme decides."""
+    """One encoder with a head, whose form data.scheme decides."""
 
     backbone: BackboneSettings
     head: Literal["crf", "softmax"] = Field(
@@ -34,6 +36,13 @@ class ModelSettings(Section):
     crf_rate: float = Field(100.0, gt=0, description="how many times further transitions move in a step than weights")
     power: int = Field(
         1, ge=1, le=8, description="of pointer: n of p = sigmoid(x)^n; larger: marks stay rarer at first"
+    )
+    head_dim: int = Field(
+        64,
+        ge=2,
+        le=1024,
+        multiple_of=2,
+        description="of global_pointer and gplinker: numbers of a token that tell where spans and links begin and end",
     )
 
 
@@ -52,6 +61,12 @@ class PredictSettings(Section):
         "its last mention, as in the published baseline",
     )
     threshold: float = Field(0.4, gt=0, lt=1, description="an argument counts from this confidence on, 0 to 1")
+    link_threshold: float = Field(
+        0.5, gt=0, lt=1, description="of gplinker: two arguments may share an event from this probability on, 0 to 1"
+    )
+    require_trigger: bool = Field(
+        False, description="of gplinker: leave out events without a trigger, as published for submissions"
+    )
 
 
 class Settings(Section):

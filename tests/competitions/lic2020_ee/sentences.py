@@ -15,6 +15,7 @@ from tests.competitions.lic2020_ee.layout import COLLAPSE, MATCH, SCHEMA, WEDDIN
 ROLES = [list(role) for role in SCHEMA.roles]
 NUMBER = {tuple(role): number for number, role in enumerate(ROLES)}
 SCHEMES = ("bio", "bio_per_type", "pointer")
+SPAN_SCHEMES = ("global_pointer", "gplinker")
 
 
 def labels(scheme: str) -> dict[str, Any]:
@@ -42,6 +43,23 @@ TWO = example(
 PAIR = example("小林和小周今天完婚", (WEDDING, ("时间", "今天"), ("结婚双方", "小林"), ("结婚双方", "小周")))
 # A role within another of the same type.
 NESTED = example("甲桥南段垮塌致二人遇难", (COLLAPSE, ("坍塌主体", "甲桥南段"), ("死亡人数", "桥"), ("时间", "致二")))
+# Two events of one type on one day; each has a trigger of its own.
+TWICE = Example(
+    "周六甲队胜乙队丙队胜丁队",
+    "周六甲队胜乙队丙队胜丁队",
+    tuple(
+        Event(
+            MATCH,
+            "胜",
+            start,
+            tuple(Argument(role, value, "周六甲队胜乙队丙队胜丁队".index(value), ()) for role, value in roles),
+        )
+        for start, roles in (
+            (4, (("时间", "周六"), ("胜者", "甲队"), ("败者", "乙队"))),
+            (9, (("时间", "周六"), ("胜者", "丙队"), ("败者", "丁队"))),
+        )
+    ),
+)
 NOTHING = example("天气很好")
 EXAMPLES = (GAME, TWO, PAIR, NOTHING)
 
@@ -67,7 +85,7 @@ def vocabulary(*texts: str) -> Vocabulary:
 
 def split_of(*examples: Example, max_length: int = 64) -> Split:
     known = vocabulary(*(one.text for one in examples))
-    return encode_split(examples, Tokenizer(known, lowercase=True), SCHEMA, max_length)
+    return encode_split(examples, Tokenizer(known, lowercase=True), SCHEMA, max_length, triggers=True)
 
 
 def raw(train: Sequence[Example], valid: Sequence[Example], test: Sequence[Example] = (NOTHING,)) -> RawData:

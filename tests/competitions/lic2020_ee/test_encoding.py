@@ -17,6 +17,7 @@ from tests.competitions.lic2020_ee.sentences import (
     NOTHING,
     NUMBER,
     ROLES,
+    TWICE,
     TWO,
     example,
     prepared,
@@ -45,6 +46,14 @@ def test_arguments_become_spans_of_tokens_with_role_and_event():
         (1, 3, NUMBER["人生-结婚", "时间"], 1),
         (8, 10, NUMBER["人生-结婚", "结婚双方"], 1),
     ]
+
+
+def test_triggers_are_spans_with_the_number_of_their_type_and_are_there_for_gplinker_only():
+    assert split_of(TWICE).ragged("triggers")[0].reshape(-1, 4).tolist() == [[5, 6, 0, 0], [10, 11, 0, 1]]
+    assert split_of(TWICE, max_length=11).ragged("triggers")[0].reshape(-1, 4).tolist() == [[5, 6, 0, 0]]
+    for scheme in ("bio_per_type", "global_pointer", "gplinker"):
+        split = prepared(TWICE, data={"max_length": 64, "scheme": scheme}).splits["train"]
+        assert ("triggers" in split) == (scheme == "gplinker")
 
 
 def test_texts_ids_and_events_are_kept_as_they_are():

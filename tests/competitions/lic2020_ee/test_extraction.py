@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from competitions.lic2020_ee.data import Argument, Event, Example
-from competitions.lic2020_ee.extraction import Extractor
+from competitions.lic2020_ee.extraction import Extractor, Mention
 from competitions.lic2020_ee.feed import feed
-from tests.competitions.lic2020_ee.layout import COLLAPSE, MATCH, WEDDING
+from tests.competitions.lic2020_ee.layout import COLLAPSE, MATCH, SCHEMA, WEDDING
 from tests.competitions.lic2020_ee.sentences import EXAMPLES, GAME, NUMBER, TWO, labels, settings, split_of
+
+TYPES = list(SCHEMA.event_types)
 
 
 def extractor(*examples, scheme="pointer", **predict) -> Extractor:
@@ -14,7 +16,7 @@ def extractor(*examples, scheme="pointer", **predict) -> Extractor:
 
 def answer(*found, **predict):
     """The answer to what was found: (event type, role, text, confidence)."""
-    listed = [(NUMBER[event_type, role], text, sure) for event_type, role, text, sure in found]
+    listed = [Mention(NUMBER[type_, role], text, sure, TYPES.index(type_)) for type_, role, text, sure in found]
     return extractor(GAME, **predict).answer(listed)
 
 
@@ -78,7 +80,7 @@ def test_arguments_are_slices_of_the_original_text():
     starts, ends = np.zeros((2, 1, split.ragged("token_ids").lengths[0], len(NUMBER)), "float32")
     starts[0, start, role] = ends[0, end - 1, role] = 1.0
     ((_, found),) = one.arguments({"starts": starts, "ends": ends}, np.array([0]))
-    assert found == [(NUMBER[MATCH, "胜者"], value, 1.0)]
+    assert found == [(NUMBER[MATCH, "胜者"], value, 1.0, 0)]
 
 
 def test_arguments_come_in_the_order_of_the_text():
@@ -87,4 +89,38 @@ def test_arguments_come_in_the_order_of_the_text():
     for role, start in ((7, 1), (0, 5), (4, 3)):
         starts[0, start, role] = ends[0, start, role] = 0.5
     ((_, found),) = one.arguments({"starts": starts, "ends": ends}, np.array([0]))
-    assert [text for _, text, _ in found] == ["昨", "甲", "垮"]
+    assert [one.text for one in found] == ["昨", "甲", "垮"]
+
+
+def linked(*found, **predict):
+    """The answer of gplinker to what was found: (event, event type, role or None for the trigger, text)."""
+    listed = [
+        Mention(NUMBER[type_, role] if role else len(NUMBER) + TYPES.index(type_), text, 0.9, event)
+        for event, type_, role, text in found
+    ]
+    return extractor(GAME, scheme="gplinker", **predict).answer(listed)
+
+
+def test_events_of_one_type_stay_apart_and_triggers_are_no_arguments():
+    found = (0, MATCH, "胜者", "甲"), (0, MATCH, None, "胜"), (0, MATCH, "时间", "昨"), (1, MATCH, "时间", "昨")
+    got = linked(*found, (1, MATCH, "胜者", "乙"))
+    assert pairs(got) == [(MATCH, [("胜者", "甲"), ("时间", "昨")]), (MATCH, [("时间", "昨"), ("胜者", "乙")])]
+    assert got.confidence == [[0.9, 0.9], [0.9, 0.9]]
+
+
+def test_an_event_that_says_nothing_new_is_left_out():
+    found = (0, MATCH, "胜者", "甲"), (1, MATCH, "胜者", "甲"), (1, MATCH, "时间", "昨"), (2, MATCH, None, "胜")
+    assert pairs(linked(*found)) == [(MATCH, [("胜者", "甲"), ("时间", "昨")])]
+    assert pairs(linked(*found[:2])) == [(MATCH, [("胜者", "甲")])]
+
+
+def test_a_trigger_alone_is_an_event_without_arguments():
+    got = linked((0, MATCH, None, "胜"))
+    assert pairs(got) == [(MATCH, [])]
+    assert got.confidence == [[]]
+
+
+def test_events_without_a_trigger_can_be_left_out():
+    found = (0, MATCH, "胜者", "甲"), (1, MATCH, "胜者", "乙"), (1, MATCH, None, "胜")
+    assert pairs(linked(*found, require_trigger=True)) == [(MATCH, [("胜者", "乙")])]
+    assert len(pairs(linked(*found))) == 2

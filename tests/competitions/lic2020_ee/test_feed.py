@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from competitions.lic2020_ee.feed import feed, gold_spans
+from competitions.lic2020_ee.feed import feed
+from competitions.lic2020_ee.labelling import Roles
+from competitions.lic2020_ee.span_labels import gold_of
 from tests.competitions.lic2020_ee.sentences import EXAMPLES, GAME, NOTHING, SCHEMES, TWO, labels, settings, split_of
 
 
@@ -38,10 +40,12 @@ def test_a_row_has_the_same_labels_in_every_batch(scheme):
 
 
 def test_the_arguments_of_chosen_rows_by_hand():
-    spans = gold_spans(split_of(NOTHING, GAME, TWO), np.array([2, 0, 1, 2]))
+    units = np.array([2, 0, 1, 2])
+    spans, event = gold_of(split_of(NOTHING, GAME, TWO), units, Roles.of(labels("bio")["roles"]), triggers=False)
     assert spans.row.tolist() == [0] * 4 + [2] * 3 + [3] * 4
     assert spans.start.tolist()[4:7] == [1, 3, 8]
     assert spans.end.tolist()[4:7] == [3, 6, 11]
+    assert event.tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1]
     assert spans.label.tolist()[:4] == spans.label.tolist()[7:] == [3, 4, 6, 7]
 
 

@@ -8,13 +8,25 @@ import pytest
 from competitions.lic2020_ee import model
 from competitions.lic2020_ee.feed import feed
 from competitions.lic2020_ee.task import task
+from shared.training.batch import Batch
 from shared.training.model_folder import load_model, save_model
-from tests.competitions.lic2020_ee.sentences import EXAMPLES, SCHEMES, labels, settings, split_of, vocabulary
+from shared.training.settings import TrainSettings
+from tests.competitions.lic2020_ee.sentences import (
+    EXAMPLES,
+    SCHEMES,
+    SPAN_SCHEMES,
+    TWICE,
+    labels,
+    settings,
+    split_of,
+    vocabulary,
+)
 from tests.conftest import to_numpy
-from tests.shared.training.steps import take_steps
+from tests.shared.training.steps import engine_of, take_steps
 
 KNOWN = vocabulary(*(example.text for example in EXAMPLES))
 HEADS = [("bio", "crf"), ("bio", "softmax"), ("bio_per_type", "crf"), ("bio_per_type", "softmax"), ("pointer", "crf")]
+ALL_HEADS = [*HEADS, *((scheme, "crf") for scheme in SPAN_SCHEMES)]
 ROWS = np.arange(len(EXAMPLES))
 
 
@@ -43,13 +55,19 @@ def loss(targets, outputs, weights, **options) -> float:
     return float(to_numpy(model.loss(chosen)(*tensors, keras.ops.convert_to_tensor(np.array(weights, "float32")))))
 
 
-@pytest.mark.parametrize(("scheme", "head"), HEADS)
+@pytest.mark.parametrize(("scheme", "head"), ALL_HEADS)
 def test_the_outputs_have_the_shapes_of_the_scheme(scheme, head):
     outputs = predicted(build(scheme, head=head), batch(scheme, 12)[0])
     shapes = {
         "bio": {"logits": (4, 12, 17), "transitions": (17, 17)},
         "bio_per_type": {"logits": (4, 3, 12, 7), "transitions": (3, 7, 7)},
         "pointer": {"start_logits": (4, 12, 8), "end_logits": (4, 12, 8)},
+        "global_pointer": {"span_logits": (4, 8, 12, 12)},
+        "gplinker": {
+            "span_logits": (4, 11, 12, 12),
+            "start_link_logits": (4, 1, 12, 12),
+            "end_link_logits": (4, 1, 12, 12),
+        },
     }[scheme]
     if head == "softmax":
         del shapes["transitions"]
@@ -128,7 +146,9 @@ def test_a_batch_of_weight_zero_has_loss_zero(scheme, head):
     assert loss(targets, outputs, [1] * 4, head=head) > 0.0
 
 
-@pytest.mark.parametrize(("scheme", "head"), [("bio_per_type", "crf"), ("pointer", "crf")])
+@pytest.mark.parametrize(
+    ("scheme", "head"), [("bio_per_type", "crf"), ("pointer", "crf"), *((one, "crf") for one in SPAN_SCHEMES)]
+)
 def test_it_learns_a_few_sentences_by_heart(scheme, head):
     backbone = {"kind": "roformer", "preset": "tiny", "dropout": 0.0}
     chosen = settings(data={"max_length": 64, "scheme": scheme}, model={"backbone": backbone, "head": head})
@@ -139,7 +159,7 @@ def test_it_learns_a_few_sentences_by_heart(scheme, head):
     assert task.score(outputs, split, chosen, labels(scheme))["f1"] > 0.95
 
 
-@pytest.mark.parametrize("scheme", ["bio_per_type", "pointer"])
+@pytest.mark.parametrize("scheme", ["bio_per_type", "pointer", *SPAN_SCHEMES])
 def test_a_loaded_model_gives_equal_outputs_byte_for_byte(scheme, tmp_path):
     network, inputs = build.__wrapped__(scheme), batch(scheme)[0]
     for weight in network.trainable_weights:
@@ -149,3 +169,114 @@ def test_a_loaded_model_gives_equal_outputs_byte_for_byte(scheme, tmp_path):
     want, got = predicted(network, inputs), predicted(loaded.network, inputs)
     assert loaded.labels == labels(scheme)
     assert {name: value.tobytes() for name, value in got.items()} == {n: value.tobytes() for n, value in want.items()}
+    split, chosen = split_of(*EXAMPLES), settings(predict={"threshold": 0.3})
+    answers = [task.infer(one, split, chosen, labels(scheme)) for one in (network, loaded.network)]
+    assert answers[0] == answers[1]
+
+
+def loss_of(scheme, head):
+    chosen = {"backbone": {"kind": "roformer", "preset": "tiny"}, "head": head}
+    return model.loss(settings(data={"max_length": 64, "scheme": scheme}, model=chosen))
+
+
+@pytest.mark.parametrize("scheme", SPAN_SCHEMES)
+def test_the_factors_make_the_scores_of_spans(scheme):
+    network, inputs = build(scheme), batch(scheme)[0]
+    whole, parts = predicted(network, inputs), predicted(network.factors, inputs)
+    width, heads = whole["span_logits"].shape[2], whole["span_logits"].shape[1]
+    products, start, end = np.split(parts["span_factors"], [width, width + heads], axis=1)
+    made = products[:, None] + start[..., None] + end[:, :, None]
+    shown = whole["span_logits"] > -1e8
+    assert shown.any()
+    np.testing.assert_allclose(made[shown], whole["span_logits"][shown], atol=1e-5)
+    for name in set(whole) - {"span_logits"}:
+        np.testing.assert_array_equal(whole[name], parts[name])
+
+
+def test_the_span_loss_is_that_of_dense_labels():
+    """Softmax cross-entropy for any number of right classes, in float64."""
+    inputs, targets = batch("gplinker", 12)
+    outputs = predicted(build("gplinker"), inputs)
+    want = 0.0
+    for name in ("span", "start_link", "end_link"):
+        logits = outputs[f"{name}_logits"].astype(np.float64).reshape(*outputs[f"{name}_logits"].shape[:2], -1)
+        gold = np.zeros(logits.shape, bool)
+        row, head, place = np.nonzero(targets[f"{name}_is_positive"])
+        gold[row, head, targets[f"{name}_positives"][row, head, place]] = True
+        negatives = np.log1p(np.where(gold, 0.0, np.exp(logits)).sum(axis=-1))
+        want += (negatives + np.log1p(np.where(gold, np.exp(-logits * gold), 0.0).sum(axis=-1))).sum() / len(gold)
+    tensors = [{k: keras.ops.convert_to_tensor(v) for k, v in one.items()} for one in (targets, outputs)]
+    got = float(to_numpy(loss_of("gplinker", "crf")(*tensors, keras.ops.ones(4))))
+    assert got == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.parametrize(("scheme", "head"), ALL_HEADS)
+def test_rows_add_up_and_those_of_weight_zero_count_nothing(scheme, head):
+    inputs, targets = batch(scheme, 12)
+    chosen = loss_of(scheme, head)
+    outputs = predicted(build(scheme, head=head), inputs)
+
+    def terms(rows, weight):
+        parts = [
+            {k: keras.ops.convert_to_tensor(v if k == "transitions" else v[rows]) for k, v in one.items()}
+            for one in (targets, outputs)
+        ]
+        weight = keras.ops.convert_to_tensor(np.array(weight, "float32"))
+        return {name: float(to_numpy(value)) for name, value in chosen.sums(*parts, weight).items()}
+
+    whole, weighed = terms([0, 1, 2, 3], [1] * 4), terms([0, 1, 2, 3], [1, 1, 0, 0])
+    first, second = terms([0, 1], [1, 1]), terms([2, 3], [1, 1])
+    for name, value in whole.items():
+        assert first[name] + second[name] == pytest.approx(value, rel=1e-5)
+        assert weighed[name] == pytest.approx(first[name], rel=1e-5)
+
+
+@pytest.mark.parametrize(("scheme", "head"), ALL_HEADS)
+def test_the_divergence_is_zero_for_equal_outputs_and_finite_and_symmetrical_for_others(scheme, head):
+    inputs, targets = batch(scheme, 12)
+    chosen, weight = loss_of(scheme, head), keras.ops.ones(4)
+    targets = {k: keras.ops.convert_to_tensor(v) for k, v in targets.items()}
+    rng = np.random.default_rng(0)
+    one = predicted(build(scheme, head=head), inputs)
+    other = {name: value + rng.normal(size=value.shape).astype("float32") for name, value in one.items()}
+    one, other = ({k: keras.ops.convert_to_tensor(v) for k, v in outputs.items()} for outputs in (one, other))
+
+    def apart(left, right, weight=weight):
+        found = chosen.divergence(targets, left, right, weight)
+        assert set(found) == set(chosen.weights(targets, weight))
+        return {name: float(to_numpy(value)) for name, value in found.items()}
+
+    assert set(apart(one, one).values()) == {0.0}
+    assert set(apart(one, other, 0.0 * weight).values()) == {0.0}
+    assert apart(one, other) == pytest.approx(apart(other, one), rel=1e-4)
+    assert all(0.0 < value < 1e6 for value in apart(one, other).values())
+
+
+def test_two_steps_of_the_engine_survive_a_restart_and_do_not_depend_on_micro_batches():
+    scheme = "gplinker"  # which has all that global_pointer has
+    rows = (*EXAMPLES[:3], TWICE)
+    source = feed(split_of(*rows), settings(), labels(scheme))
+    known = vocabulary(*(one.text for one in rows))
+    inputs, targets = source.batch(ROWS, 16, np.random.default_rng(0))
+    one_batch = Batch(inputs, targets, np.ones(4, np.float32))
+    plain = {"warmup_share": 0.0, "final_rate": 1.0, "learning_rate": 1e-3}
+    train = TrainSettings(seed=0, epochs=1, batch_size=4, bucket_lengths=(16,), **plain)
+
+    def engine():
+        backbone = {"kind": "roformer", "preset": "tiny", "dropout": 0.0}
+        network = model.build(settings(model={"backbone": backbone}), known, labels(scheme))
+        return engine_of(network, loss_of(scheme, "crf"), train, 10)
+
+    def step(one):
+        return float(np.asarray(one.run([one_batch])["loss"])[0])
+
+    whole, other = engine(), engine()
+    start = whole.state()
+    first = step(whole)
+    other.restore(whole.state())
+    second = step(whole)
+    assert second < first
+    assert step(other) == second
+    other.restore(start)
+    other.micro_batches = 2
+    assert (step(other), step(other)) == pytest.approx((first, second), rel=1e-4)
