@@ -8,18 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from competitions.sohu2021.settings import Settings
+from competitions.sohu2021.tfidf import inverse_document_frequencies, unit_tfidf
 from competitions.sohu2021.variants import VARIANTS
 from shared.arrays import Split
 from shared.task import Labels
 
-NUM_HASHES = 1 << 18
 PAIRS_AT_ONCE = 256  # at 10,000 characters a text some 8 million n-grams, 64 MB, at a time
 
 
@@ -72,7 +70,7 @@ def tfidf_logistic_regression(train: Pairs, valid: Pairs, seed: int, max_train_r
         train = train.take(np.sort(np.random.default_rng(seed).choice(len(train), max_train_rows, replace=False)))
     if len(set(train.label.tolist())) < 2:  # nothing to separate: the share of label 1 is 0 or 1
         return np.full(len(valid), float(train.label.mean()))
-    idf = _inverse_document_frequencies(train)
+    idf = inverse_document_frequencies(texts for chunk in _chunks(train) for texts in chunk)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     model.fit(_features(train, idf), train.label)
     if not len(valid):
@@ -86,23 +84,6 @@ def _chunks(pairs: Pairs) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
         yield pairs.source[rows], pairs.target[rows]
 
 
-def _ngram_counts(texts: Sequence[str]) -> sparse.csr_matrix:
-    """Returns the counts of the hashed character 1- to 3-grams: (rows, NUM_HASHES), float32."""
-    vectorizer = HashingVectorizer(
-        analyzer="char", ngram_range=(1, 3), n_features=NUM_HASHES, norm=None, alternate_sign=False, dtype=np.float32
-    )
-    return vectorizer.transform(texts)
-
-
-def _inverse_document_frequencies(pairs: Pairs) -> np.ndarray:
-    """Returns log((1 + texts) / (1 + texts with the n-gram)) + 1 for each hash: (NUM_HASHES,), float32."""
-    frequencies = np.zeros(NUM_HASHES, np.int64)
-    for chunk in _chunks(pairs):
-        for texts in chunk:
-            frequencies += np.bincount(_ngram_counts(texts).indices, minlength=NUM_HASHES)
-    return (np.log((1 + 2 * len(pairs)) / (1 + frequencies)) + 1).astype(np.float32)
-
-
 def _features(pairs: Pairs, idf: np.ndarray) -> np.ndarray:
     """Returns the features of each pair: (rows, features), float64."""
     similarities = np.concatenate([_similarities(source, target, idf) for source, target in _chunks(pairs)])
@@ -113,7 +94,7 @@ def _features(pairs: Pairs, idf: np.ndarray) -> np.ndarray:
 
 def _similarities(source: Sequence[str], target: Sequence[str], idf: np.ndarray) -> np.ndarray:
     """Returns cosine of TF-IDF; Jaccard and containment of characters and bigrams; lengths; equality: (rows, 11)."""
-    a, b = (_unit_tfidf(texts, idf) for texts in (source, target))
+    a, b = (unit_tfidf(texts, idf) for texts in (source, target))
     cosine = np.asarray(a.multiply(b).sum(axis=1)).ravel()
     rows = []
     for one, other in zip(source, target, strict=True):
@@ -121,15 +102,6 @@ def _similarities(source: Sequence[str], target: Sequence[str], idf: np.ndarray)
         lengths = np.log1p([len(one), len(other)])
         rows.append([*overlaps, *lengths, abs(lengths[0] - lengths[1]), float(one.strip() == other.strip())])
     return np.column_stack([cosine, rows])
-
-
-def _unit_tfidf(texts: Sequence[str], idf: np.ndarray) -> sparse.csr_matrix:
-    """Returns rows of (1 + log tf) idf, of length 1: (rows, NUM_HASHES), float32."""
-    matrix = _ngram_counts(texts)
-    matrix.data = (1 + np.log(matrix.data)) * idf[matrix.indices]
-    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    matrix.data /= np.repeat(np.maximum(norms, 1e-12), np.diff(matrix.indptr))
-    return matrix
 
 
 def _bigrams(text: str) -> set[str]:

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from competitions.sohu2021 import scoring, submission
+from competitions.sohu2021.implication import consistent
 from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.variants import VARIANTS
 from shared.arrays import Split
+from shared.decoding.can import alternating_normalization
 from shared.scoring.binary_f1 import binary_counts
 from shared.task import Labels, Outputs
 
@@ -24,9 +26,27 @@ def probability(outputs: Outputs) -> np.ndarray:
 
 
 def labels(outputs: Outputs, split: Split, settings: Settings) -> np.ndarray:
-    """Returns the predicted labels, (rows,) int64: 1 from the threshold of the row's class on."""
+    """Returns the predicted labels, (rows,) int64: 1 from the threshold of the row's class on.
+
+    With predict.implied_labels no pair gets label 1 in B and 0 in A.
+    """
     thresholds = np.array([getattr(settings.predict, f"threshold_{variant.kind}") for variant in VARIANTS])
-    return (probability(outputs) >= thresholds[split.dense("variant")]).astype(np.int64)
+    margins = probability(outputs) - thresholds[split.dense("variant")]
+    answers = (margins >= 0).astype(np.int64)
+    return consistent(answers, margins, split) if settings.predict.implied_labels else answers
+
+
+def corrected(probabilities: np.ndarray, split: Split, settings: Settings) -> np.ndarray:
+    """Returns the probabilities of label 1 after `predict.can`, for the classes A and B apart: (rows,) float64."""
+    predict, result = settings.predict, probabilities.copy()
+    for kind in KINDS:
+        rows, prior = _rows(split, kind), getattr(predict, f"can_prior_{kind}")
+        both = np.stack([1.0 - probabilities[rows], probabilities[rows]], axis=1)
+        shares = np.array([1.0 - prior, prior])
+        result[rows] = alternating_normalization(
+            both, shares, predict.can_threshold, predict.can_iterations, predict.can_alpha
+        )[:, 1]
+    return result
 
 
 def score(outputs: Outputs, split: Split, settings: Settings, label_schema: Labels) -> dict[str, Any]:

@@ -4,29 +4,33 @@ Reference: Su Jianlin, https://kexue.fm/archives/8337. Where this differs: `exac
 """
 
 import keras
+import numpy as np
 from keras import ops
 
+from competitions.sohu2021 import evaluation
 from competitions.sohu2021.encoding import LENGTH_FIELD
+from competitions.sohu2021.objective import CLASSES
+from competitions.sohu2021.objective import loss as loss
 from competitions.sohu2021.settings import Settings
 from competitions.sohu2021.variants import VARIANTS
 from shared.arrays import Split
 from shared.backbones.settings import build_backbone
+from shared.layers.attention_pooling import AttentionPooling
 from shared.layers.dropout import Dropout
 from shared.layers.exact_match_embedding import ExactMatchEmbedding
 from shared.layers.masked_mean_pooling import MaskedMeanPooling
 from shared.task import Labels, Outputs
 from shared.text.vocabulary import MASK, Vocabulary
-from shared.training.loss import Loss
 from shared.training.predict import predict_rows
-
-CLASSES = 2
 
 
 def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.Model:
     """Returns the network, initialised from scratch with train.seed.
 
     Inputs: token_ids, segment_ids: (batch, length) int32, 0 where padded; variant: (batch,) int32, 0 to 5.
-    Output: logits: (batch, 2) float32, for labels 0 and 1.
+    Outputs: logits: (batch, 2) float32, for labels 0 and 1; with model.dropout_samples above 1 also samples: (batch,
+        samples, 2) float32, the logits of each dropout mask; with train.auxiliary_weight also variant_logits: (batch,
+        6) float32.
     """
     model, seed = settings.model, settings.train.seed
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
@@ -53,34 +57,43 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
             told = ops.cast(second, told.dtype)[:, :, None] * told[:, None, :]
             extra = told if extra is None else extra + told
     padding_mask = ops.not_equal(tokens, 0)  # (batch, length)
-    hidden = backbone(tokens, segments, padding_mask=padding_mask, condition=condition, extra=extra)
+    several = {"return_layers": True} if model.last_layers > 1 else {}
+    hidden = backbone(tokens, segments, padding_mask=padding_mask, condition=condition, extra=extra, **several)
+    if several:
+        last = [ops.cast(one, "float32") for one in hidden[-model.last_layers :]]
+        hidden = ops.cast(sum(last[1:], last[0]) / model.last_layers, hidden[-1].dtype)  # (batch, length, hidden_dim)
     if model.pooling == "mean":
         pooled = MaskedMeanPooling(name="pooling")(hidden, padding_mask)  # (batch, hidden_dim)
+    elif model.pooling == "attention":
+        pooled = AttentionPooling(name="pooling")(hidden, padding_mask)
     else:
         pooled = hidden[:, 0]
-    pooled = Dropout(model.backbone.dropout, seed=seed + 1002, name="dropout")(pooled)
-    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1003)
-    logits = keras.layers.Dense(CLASSES, kernel_initializer=start, dtype="float32", name="classifier")(pooled)
+    dropped = [Dropout(model.backbone.dropout, seed=seed + 1002, name="dropout")(pooled)]
+    for number in range(1, model.dropout_samples):  # multi-sample dropout: Inoue 2019, https://arxiv.org/abs/1905.09788
+        drop = Dropout(model.backbone.dropout, seed=seed + 2000 + number, name=f"dropout_{number}")
+        dropped.append(drop(pooled))
+    classifier = _classifier(CLASSES, seed + 1003, "classifier")
+    logits = [classifier(one) for one in dropped]  # one classifier for all masks
+    outputs = {"logits": logits[0]}
+    if len(logits) > 1:
+        outputs["samples"] = ops.stack(logits, axis=1)
+    if settings.train.auxiliary_weight:
+        outputs["variant_logits"] = _classifier(len(VARIANTS), seed + 1004, "variant_classifier")(dropped[0])
     inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "variant": variant}
-    return keras.Model(inputs, {"logits": logits}, name="sohu2021")
+    return keras.Model(inputs, outputs, name="sohu2021")
 
 
-def loss(settings: Settings) -> Loss:
-    """Returns the mean cross-entropy over rows; targets: label (batch,) int32; outputs: logits."""
-    label_smoothing = settings.train.label_smoothing
-
-    def weights(targets, sample_weight):
-        return {"rows": ops.sum(sample_weight)}
-
-    def sums(targets, outputs, sample_weight):
-        labels = ops.one_hot(targets["label"], CLASSES, dtype="float32")
-        labels = labels * (1.0 - label_smoothing) + label_smoothing / CLASSES
-        losses = -ops.sum(labels * ops.log_softmax(outputs["logits"]), axis=-1)  # (batch,)
-        return {"rows": ops.sum(losses * sample_weight)}
-
-    return Loss(weights, sums)
+def _classifier(classes, seed, name):
+    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
+    return keras.layers.Dense(classes, kernel_initializer=start, dtype="float32", name=name)
 
 
 def infer(network: keras.Model, split: Split, settings: Settings, labels: Labels, label: str | None = None) -> Outputs:
-    """Returns the network's outputs for all rows: logits (rows, 2) float32. label: text of a progress bar."""
-    return predict_rows(network, split, LENGTH_FIELD, settings, label)
+    """Returns the network's outputs for all rows: logits (rows, 2) float32. label: text of a progress bar.
+
+    With predict.can also probability: (rows,) float64, of label 1, corrected.
+    """
+    outputs: dict[str, np.ndarray] = {"logits": predict_rows(network, split, LENGTH_FIELD, settings, label)["logits"]}
+    if settings.predict.can:
+        outputs["probability"] = evaluation.corrected(evaluation.probability(outputs), split, settings)
+    return outputs

@@ -1,6 +1,6 @@
 """Sohu 2021 text matching, bound to the stages."""
 
-from competitions.sohu2021 import data, data_report, encoding, evaluation, submission
+from competitions.sohu2021 import data, data_report, encoding, evaluation, feed, submission
 from competitions.sohu2021.settings import Settings
 from shared.task import Task, lazy
 
@@ -15,8 +15,8 @@ task = Task(
     encode=encoding.encode,
     ceiling=None,
     build=lazy("competitions.sohu2021.model", "build"),
-    loss=lazy("competitions.sohu2021.model", "loss"),
-    feed=encoding.feed,
+    loss=lazy("competitions.sohu2021.objective", "loss"),
+    feed=feed.feed,
     infer=lazy("competitions.sohu2021.model", "infer"),
     score=evaluation.score,
     tables=evaluation.tables,

@@ -21,9 +21,10 @@ class Backbone(keras.layers.Layer):
     Call arguments: token_ids, segment_ids: (batch, length) int; padding_mask: (batch, length) bool, True at real
         tokens; condition: (batch, condition_dim) float, given to every normalization, or None; extra: (batch, length,
         embedding_width) float, added to the embeddings, or None; return_sum: bool, for heads with a normalization of
-        their own, such as one that follows a condition.
+        their own, such as one that follows a condition; return_layers: bool, for heads that read several layers; not
+        together with return_sum.
     Returns: (batch, length, hidden_dim), compute dtype; with return_sum also, of the same shape, the sum that the last
-        normalization was applied to.
+        normalization was applied to; with return_layers a list of what each layer gives, the last one at its end.
     """
 
     def __init__(
@@ -108,9 +109,16 @@ class Backbone(keras.layers.Layer):
         condition=None,
         extra=None,
         return_sum=False,
+        return_layers=False,
         training=None,
     ):
         x = self.embedding(token_ids, segment_ids, extra, condition, training=training)
+        if return_layers:
+            layers = []
+            for part, block in enumerate(self.block_order):
+                x = self._apply(part, block, x, padding_mask, condition, False, training)
+                layers.append(x)
+            return layers
         *first, last = enumerate(self.block_order)
         for part, block in first:
             x = self._apply(part, block, x, padding_mask, condition, False, training)
@@ -128,8 +136,10 @@ class Backbone(keras.layers.Layer):
         rest = () if condition is None else (condition,)  # an argument: recomputation has no gradient by a closure
         return keras.remat(apply)(x, *rest) if self.recompute and training else apply(x, *rest)
 
-    def compute_output_spec(self, token_ids, *args, return_sum=False, **kwargs):
+    def compute_output_spec(self, token_ids, *args, return_sum=False, return_layers=False, **kwargs):
         output = keras.KerasTensor((*token_ids.shape, self.hidden_dim), self.compute_dtype)
+        if return_layers:
+            return [keras.KerasTensor(output.shape, output.dtype) for _ in self.block_order]
         return (output, keras.KerasTensor(output.shape, output.dtype)) if return_sum else output
 
     def get_config(self):

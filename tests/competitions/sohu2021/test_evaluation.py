@@ -26,7 +26,7 @@ OUTPUTS = {"probability": PROBABILITY}
 
 
 def thresholds(a: float = 0.5, b: float = 0.3) -> SimpleNamespace:
-    return SimpleNamespace(predict=SimpleNamespace(threshold_a=a, threshold_b=b))
+    return SimpleNamespace(predict=SimpleNamespace(threshold_a=a, threshold_b=b, implied_labels=False))
 
 
 def test_logits_become_probabilities():

@@ -70,6 +70,19 @@ def test_the_sum_can_be_had_in_a_network():
     assert [to_numpy(output).shape for output in keras.Model(tokens, outputs)(TOKENS)] == [(2, 6, 128)] * 2
 
 
+@pytest.mark.parametrize("kind", ["roformer", "albert"])
+def test_the_layers_can_be_had_one_by_one_and_the_last_is_the_output(kind):
+    layer = backbone(kind)
+    mask = TOKENS != 0
+    layers = layer(TOKENS, SEGMENTS, padding_mask=mask, return_layers=True)
+    assert len(layers) == layer.architecture.num_layers
+    np.testing.assert_array_equal(to_numpy(layers[-1]), call(layer))
+    np.testing.assert_allclose(to_numpy(layer.block_order[-1](layers[-2], mask)), to_numpy(layers[-1]), atol=1e-6)
+    tokens = keras.Input((None,), dtype="int32")
+    outputs = layer(tokens, keras.ops.zeros_like(tokens), return_layers=True)
+    assert [output.shape for output in outputs] == [(None, None, 128)] * len(layers)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_normalization_is_conditional(kind):
     layer = backbone(kind)
