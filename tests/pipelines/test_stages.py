@@ -13,7 +13,7 @@ from pipelines import evaluate, predict, prepare, report, train
 from tests.pipelines import project
 from tests.pipelines.project import NAME, RAW, files, finish, set_param, start, write_project
 
-ALL = ("prepare", "train", "evaluate", "predict", "report", "score", "check", "schema")
+ALL = ("prepare", "train", "evaluate", "predict", "report", "score", "check", "schema", "ablate")
 
 RUN = """
 import sys
