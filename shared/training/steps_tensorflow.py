@@ -11,7 +11,6 @@ import tensorflow as tf
 from shared.layers.draws import Draws, drawing, step_key
 from shared.layers.gradient import plain_gradients
 from shared.layers.offsets import shifting
-from shared.optim.adamw import AdamW
 from shared.training.batch import Batch
 from shared.training.hardware import Hardware
 from shared.training.loss import Loss
@@ -32,7 +31,7 @@ class Steps:
         self,
         network: keras.Model,
         loss: Loss,
-        optimizer: AdamW,
+        optimizer: Any,  # one of Keras, or a Wrapper around one
         clip_norm: float,
         seed: int,
         machine: Hardware,

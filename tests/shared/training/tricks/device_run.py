@@ -21,7 +21,7 @@ def main(argv: list[str]) -> None:
     for name, tricks in json.loads(argv[2]).items():
         with machine.distribution.scope():
             network = tables.network(dropout=0.3)
-        train = toy.train_settings(tricks=tricks, learning_rate=0.5, weight_decay=0.0)
+        train = toy.train_settings(tricks=tricks, learning_rate=0.05, weight_decay=0.0)
         engine = Engine(network, tables.loss, train, settings, 10, machine)
         for seed in range(2):
             engine.run([tables.batch(5, seed)])
