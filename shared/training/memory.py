@@ -89,7 +89,10 @@ def estimate(
         activations = _blocks(backbone, rows, width, settings.hardware.recompute)
         if folds > 1:
             activations += rows * folds * width * backbone.architecture.hidden_dim * _FOLDED
-    gradients = trainable * (_UPDATE_COPIES + (micro_batches > 1))
+    tricks = settings.train.tricks
+    if tricks.r_drop or tricks.adversary in ("virtual", "gradient_penalty"):  # two passes are kept at once
+        activations, outputs = 2 * activations, 2 * outputs
+    gradients = trainable * (_UPDATE_COPIES + (micro_batches > 1) + (tricks.adversary != "none"))
     return Estimate(weights, gradients, moments * trainable, activations, outputs)
 
 

@@ -32,6 +32,15 @@ def tagger(kind="roformer", attention_dropout=0.0, **changes) -> keras.Model:
     return keras.Model({"token_ids": token_ids, "things": things}, outputs)
 
 
+def test_a_second_pass_is_kept_beside_the_first():
+    network, inputs = tagger(), {"things": np.zeros((4, 2, 2)), "token_ids": np.zeros((4, 64))}
+    plain = estimate(network, settings(), 64, 4, inputs)
+    twice = estimate(network, settings(tricks={"r_drop": 4.0}), 64, 4, inputs)
+    assert (twice.activations, twice.outputs) == (2 * plain.activations, 2 * plain.outputs)
+    moved = estimate(network, settings(tricks={"adversary": "fgm"}), 64, 4, inputs)
+    assert (moved.activations, moved.gradients) == (plain.activations, plain.gradients * 4 // 3)
+
+
 def test_weights_gradients_and_optimizer_follow_the_number_of_weights():
     network = toy.network()
     size = 4 * network.count_params()
