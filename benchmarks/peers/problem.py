@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ours import Case
-from competitions.lic2020_ee.feed import gold_spans
 from competitions.lic2020_ee.labelling import SCHEMES, Roles
+from competitions.lic2020_ee.span_labels import gold_of
 from competitions.lic2020_mrc.windows import WindowedSplit
 from shared.files import write_json
 from shared.training.batches import Batch
@@ -100,5 +100,6 @@ def _bio(case: Case) -> np.ndarray:
     """Returns the published labels of all tokens, one sequence over all roles: (all tokens,) int64."""
     lengths, roles = case.feed.lengths, Roles.of(case.prepared.labels["roles"])
     rows, width = np.arange(case.split.rows), int(lengths.max())
-    labels = SCHEMES["bio"].labels(gold_spans(case.split, rows), len(rows), width, roles)["labels"]
+    spans = gold_of(case.split, rows, roles, triggers=False).spans
+    labels = SCHEMES["bio"].labels(spans, len(rows), width, roles)["labels"]
     return labels[np.arange(width) < lengths[:, None]].astype(np.int64)
