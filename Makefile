@@ -11,7 +11,7 @@ WORKERS ?= auto# test files run side by side, one a core, at most four: each tak
 PYTEST := $(RUN) python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
 # What must also pass on JAX: whatever computes. Folders that do not exist are left out.
-JAX_TESTS := $(wildcard tests/shared/layers tests/shared/backbones tests/shared/optim tests/shared/training \
+JAX_TESTS := $(wildcard tests/shared/layers tests/shared/losses tests/shared/backbones tests/shared/optim tests/shared/training \
 	tests/shared/pretrained/test_parity.py tests/shared/pretrained/test_load.py tests/shared/pretrained/test_resize.py \
 	tests/competitions/*/test_model*.py)
 
@@ -34,10 +34,10 @@ repro: env ## run the whole pipeline on the data named in params.yaml, then show
 
 test: test-fast test-jax test-slow ## all tests: the fast ones, those for JAX, whole pipelines
 
-test-fast: env ## the tests without whole pipelines, under two minutes
+test-fast: env ## the tests without whole pipelines, about six minutes
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow"
 
-test-jax: env ## layers, backbones, optimizers and models on the second backend
+test-jax: env ## layers, losses, backbones, optimizers, training and models on the second backend
 	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PYTEST) -m "not slow" $(JAX_TESTS)
 
 test-slow: env ## whole pipelines on tiny data
