@@ -6,14 +6,12 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from shared.cli import run
 from shared.csv_files import write_csv
 from shared.files import sha256_folder
 from shared.folders import Folders
 from shared.prepared import load_labels, load_split, load_vocabulary
-from shared.pretrained.checkpoint import open_checkpoint
 from shared.pretrained.settings import with_checkpoint
 from shared.settings import load_settings
 from shared.task import load_task
@@ -36,27 +34,22 @@ def _main(argv: Sequence[str] | None) -> None:
 
     machine = configure(settings.hardware, settings.train.seed)
     from shared.pretrained.audit import render
-    from shared.pretrained.load import load_backbone
     from shared.training import fit, model_folder, provenance
     from shared.training.checkpoint import Checkpoints
-    from shared.training.guards import TrainingStopped  # these import Keras, which is configured now
+    from shared.training.guards import TrainingStopped
+    from shared.training.network import network_of  # these import Keras, which is configured now
 
     for warning in machine.warnings:
         print(f"warning: {warning}", flush=True)
-    with machine.distribution.scope():
-        network = task.build(settings, vocabulary, labels)
-    audit, backbone = None, settings.model.backbone
-    if backbone.pretrained:
-        checkpoint = open_checkpoint(Path(backbone.pretrained))
-        layer = network.get_layer("backbone")
-        audit = load_backbone(layer, checkpoint, backbone.architecture, ignore=backbone.ignore_tensors)
+    network, audit = network_of(task, settings, vocabulary, labels, machine)
+    if audit:
         print(render(audit), flush=True)
     source = {
         "data": sha256_folder(folders.prepared),
         "code": provenance.code_version(name),
         "hardware": str(machine),
         "software": provenance.software(),
-        "pretrained": audit and {"folder": backbone.pretrained, "sha256": audit.sha256},
+        "pretrained": audit and {"folder": settings.model.backbone.pretrained, "sha256": audit.sha256},
     }
     print(f"{name}: {train.rows} rows, {network.count_params():,} weights, {machine}", flush=True)
 

@@ -19,7 +19,6 @@ from shared.cli import competition_module, run
 from shared.errors import UserError
 from shared.files import read_json, sha256_file, write_json
 from shared.prepared import load_labels, load_split, load_vocabulary, save_prepared
-from shared.pretrained.checkpoint import open_checkpoint
 from shared.pretrained.settings import with_checkpoint
 from shared.settings import settings_from_dict
 from shared.task import Task, load_task
@@ -69,17 +68,12 @@ def train(folder: Path) -> None:
 
     machine = configure(settings.hardware, settings.train.seed)
     from shared.ablation.measure import MemoryMeter, Stopwatch
-    from shared.pretrained.load import load_backbone
     from shared.training import fit
-    from shared.training.checkpoint import Checkpoints  # these import Keras, which is configured now
+    from shared.training.checkpoint import Checkpoints
+    from shared.training.network import network_of  # these import Keras, which is configured now
 
     meter = MemoryMeter(machine)
-    with machine.distribution.scope():
-        network = task.build(settings, vocabulary, labels)
-    backbone = settings.model.backbone
-    if backbone.pretrained:
-        layer, checkpoint = network.get_layer("backbone"), open_checkpoint(Path(backbone.pretrained))
-        load_backbone(layer, checkpoint, backbone.architecture, ignore=backbone.ignore_tensors)
+    network, _ = network_of(task, settings, vocabulary, labels, machine)
     feed = task.feed(splits[0], settings, labels)
     engine = fit.engine_for(network, task.loss(settings), feed, settings, machine)
     watch = Stopwatch(engine)

@@ -3,20 +3,17 @@
 import keras
 from keras import ops
 
-from shared.layers.fused import attention_weights
 from shared.layers.gradient import with_gradient
 
 
-def attend(query, key, value, bias, multiplier=None, scale=1.0):
-    """Returns softmax(scale query key^T + bias) value, the softmax times `multiplier` if there is one.
+def attend(query, key, value, bias, multiplier=None):
+    """Returns softmax(query key^T + bias) value, the softmax times `multiplier` if there is one.
 
-    Args: query, key, value: (batch, num_heads, length, head_dim) float, of one dtype. bias: (batch, 1,
+    Args: query (scaled already), key, value: (batch, num_heads, length, head_dim) float, of one dtype. bias: (batch, 1,
         1, length), same dtype, 0 or very negative at keys that nobody should see. multiplier: (batch, num_heads,
-        length, length), same dtype: dropout's zeros and scale. scale: float; other than 1 where `fuses`, only.
+        length, length), same dtype: dropout's zeros and scale.
     Returns: the shape and dtype of query. The softmax is in float32.
     """
-    if scale != 1.0:
-        return ops.matmul(attention_weights(query, key, bias, scale), value)
     if multiplier is None:
         return _attend(query, key, value, bias)
     return _attend_dropped(query, key, value, bias, multiplier)

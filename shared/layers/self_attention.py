@@ -7,7 +7,7 @@ from keras import ops
 from shared.layers.attend import attend
 from shared.layers.dense import dense
 from shared.layers.dropout import Dropout
-from shared.layers.fused import fuses
+from shared.layers.fused import attention_weights, fuses
 from shared.layers.relative_position import relative_sinusoids
 from shared.layers.rotary_position import pairs_apart, rotate, rotations
 
@@ -85,11 +85,13 @@ class SelfAttention(keras.layers.Layer):
         if padding_mask is not None:
             hidden_keys = ops.logical_not(ops.cast(padding_mask, "bool"))[:, None, None, :]
             bias = ops.where(hidden_keys, ops.cast(_MASKED, query.dtype), bias)
-        if self.position == "relative":
+        if fused:
+            context = ops.matmul(attention_weights(query, key, bias, scale), value)
+        elif self.position == "relative":
             context = self._attend_relative(query, key, value, bias, training)
         else:
             multiplier = self.drop.multiplier((batch, self.num_heads, length, length), query.dtype, training)
-            context = attend(query, key, value, bias, multiplier, scale)
+            context = attend(query, key, value, bias, multiplier)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (batch, length, self.dim))
         return dense(context, self.output_kernel, self.output_bias)
 
