@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--only", nargs="+", metavar="NAME", help="only these trials, and the baseline")
     add("--seeds", nargs="+", type=int, metavar="N", help="other seeds than the plan's")
     add("--raw", type=Path, metavar="FOLDER", help="other official files than the plan or params.yaml name")
-    add("--jobs", type=_positive, default=1, metavar="N", help="runs side by side (1); their times then tell little")
+    add("--jobs", type=_positive, default=1, metavar="N", help="runs side by side (1), each on its share of the CPUs")
     add("--table", action="store_true", help="run nothing; only write the table of what there is")
     add("--commands", action="store_true", help="run nothing; print each trial as a line for `dvc exp run`")
     add("--any-code", action="store_true", help="results of another version of the code stand; they are named")

@@ -25,7 +25,7 @@ def plot(results: Results) -> bytes:
             axes.plot([apart.low, apart.high], [place, place], color=color, linewidth=2.0, solid_capstyle="butt")
         axes.plot([apart.mean], [place], color=color, marker="o", markersize=5)
     axes.set_yticks(range(len(shown)), [name for name, _ in shown])
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(shown)) - 0.5, -0.5)
     axes.set(xlabel=f"{results.plan.measure} of {results.plan.task.name}, difference to the baseline")
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "baseline-kit", "svg.fonttype": "none"}):

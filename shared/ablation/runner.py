@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -125,8 +126,9 @@ def run_plan(
 ) -> int:
     """Runs those whose result is not there, and returns how many there were.
 
-    Args: jobs: runs side by side; their times and, on a GPU, their memory are then not comparable. any_code, retry: see
-        `why_run`. Raises: Stopped; UserError if the data cannot be prepared. A run that fails is recorded, not raised.
+    Args: jobs: runs side by side, each on its share of the CPUs; on a GPU their times and memory do not compare with
+    those of a run alone. any_code, retry: see `why_run`.
+    Raises: Stopped; UserError if the data cannot be prepared. A run that fails is recorded, not raised.
     """
     code, processes = code_version(plan.task.name), Processes()
     with processes.ended_by_signals():
@@ -146,9 +148,9 @@ def run_plan(
                 todo.append((one, prepared, origin))
         there = len(runs) - len(todo)
         say(f"{plan.name}: {len(todo)} runs to do, {there} of {len(runs)} there already")
-        started = time.monotonic()
+        started, shares = time.monotonic(), shares_of_cpus(jobs)
         with ThreadPoolExecutor(jobs) as pool:
-            waiting = [pool.submit(_run, plan, *one, jobs, processes, say) for one in todo]
+            waiting = [pool.submit(_run, plan, *one, jobs, shares, processes, say) for one in todo]
             for done, future in enumerate(as_completed(waiting), start=1):
                 result = future.result()
                 if result and not processes.stopped:
@@ -161,8 +163,17 @@ def run_plan(
     return len(todo)
 
 
-def _run(plan: Plan, one: Run, prepared: Path, origin: Origin, jobs: int, processes: Processes, say: Say) -> str | None:
-    """Does one run and returns a line on it; None if it was stopped."""
+def _run(
+    plan: Plan,
+    one: Run,
+    prepared: Path,
+    origin: Origin,
+    jobs: int,
+    shares: "queue.SimpleQueue[list[int]]",
+    processes: Processes,
+    say: Say,
+) -> str | None:
+    """Does one run on a share of the CPUs and returns a line on it; None if it was stopped."""
     one.folder.mkdir(parents=True, exist_ok=True)
     for name in (METRICS, ROWS, FAILURE):
         (one.folder / name).unlink(missing_ok=True)
@@ -175,11 +186,15 @@ def _run(plan: Plan, one: Run, prepared: Path, origin: Origin, jobs: int, proces
         "measure": plan.measure,
         "prepared": str(prepared),
         "jobs": jobs,
+        "cpus": (cpus := shares.get()),
         "origin": asdict(origin),
     }
     write_json(one.folder / REQUEST, request)
     started = time.monotonic()
-    status = processes.call("train", one.folder, lambda line: say(f"  {one.label}: {line}"))
+    try:
+        status = processes.call("train", one.folder, lambda line: say(f"  {one.label}: {line}"))
+    finally:
+        shares.put(cpus)
     if processes.stopped or status in STOPPED:
         return None if processes.stopped else f"{one.label}: stopped from outside (exit status {status})"
     seconds = time.monotonic() - started
@@ -191,6 +206,19 @@ def _run(plan: Plan, one: Run, prepared: Path, origin: Origin, jobs: int, proces
     reason = _reason(one.folder, status)
     _fail(plan, one, origin, reason, {"seconds": seconds, "jobs": jobs})
     return f"{one.label}: failed: {reason}"
+
+
+def shares_of_cpus(jobs: int) -> "queue.SimpleQueue[list[int]]":
+    """Returns a share of this process's CPUs for each run side by side, so that none slows another by its threads.
+
+    Shares are empty, which means all CPUs, for one run, for fewer CPUs than runs, and where processes cannot be bound.
+    """
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    each = len(cpus) // jobs if jobs > 1 else 0
+    shares: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+    for job in range(jobs):
+        shares.put(cpus[job * each : (job + 1) * each])
+    return shares
 
 
 def _fail(plan: Plan, one: Run, origin: Origin, reason: str, cost: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 FOLDER holds request.json, as `shared.ablation.runner` wrote it. Speed and memory are then those of this run alone.
 """
 
+import os
 import shutil
 import sys
 import time
@@ -59,6 +60,8 @@ def train(folder: Path) -> None:
     """Trains and scores as the stages `train` and `evaluate` do, keeping figures in place of a model."""
     started = time.perf_counter()
     request = read_json(folder / REQUEST)
+    if request["cpus"]:
+        os.sched_setaffinity(0, request["cpus"])  # before the backend counts them
     name, arrays = request["competition"], Path(request["prepared"])
     task, code = load_task(name), code_version(name)  # the sources may have changed since the plan was begun
     origin = Origin(**request["origin"] | {"code": code})

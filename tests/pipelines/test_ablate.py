@@ -94,6 +94,20 @@ def test_a_second_call_runs_nothing(project, workers):
     assert "0 runs to do, 4 of 4 there already" in said[-1]
 
 
+def test_runs_side_by_side_have_a_share_of_the_cpus_each(project, workers, monkeypatch):
+    monkeypatch.setattr(runner.os, "sched_getaffinity", lambda process: {0, 1, 2, 5, 7})
+    run(jobs=2)
+    given = [json.loads(path.read_text("utf-8"))["cpus"] for path in project.glob("ablations/small/*/*/request.json")]
+    assert sorted(map(tuple, given)) in ([(0, 1)] * n + [(2, 5)] * (4 - n) for n in range(1, 5))
+
+
+@pytest.mark.parametrize(("jobs", "cpus"), [(1, {0, 1}), (3, {0, 1})])
+def test_one_run_and_more_runs_than_cpus_have_all_cpus(monkeypatch, jobs, cpus):
+    monkeypatch.setattr(runner.os, "sched_getaffinity", lambda process: cpus)
+    shares = runner.shares_of_cpus(jobs)
+    assert [shares.get() for _ in range(jobs)] == [[]] * jobs
+
+
 def test_a_damaged_result_runs_again_and_is_named(project, workers):
     run()
     (project / "ablations/small/smooth/seed-1/metrics.json").write_text('{"version": 1, "sco', encoding="utf-8")
