@@ -21,6 +21,7 @@ from shared.task import Labels, Prepared
 from shared.training.batches import prediction_batches
 
 ROWS_AT_ONCE = 64  # at 256 tokens and 55 relations 2 MB of labels
+SURE = 80.0  # logit of a label that is there
 REASONS = ("cut", "boundary", "not in text", "pairing", "combine")
 
 
@@ -72,17 +73,23 @@ def _links(split: Split, units: np.ndarray, inside: np.ndarray, num_relations: i
 def _pointers(split: Split, units: np.ndarray, inside: np.ndarray, num_relations: int, settings: Settings) -> Found:
     spans, row = spans_of(split, units)
     objects = partial(_perfect_objects, split, units, (inside.shape[1], num_relations))
-    return find(subject_labels(spans, row, len(units), inside.shape[1]), objects, inside, settings.predict)
+    subjects = _logits(subject_labels(spans, row, len(units), inside.shape[1]))
+    return find(subjects, objects, inside, settings)
 
 
 def _perfect_objects(
     split: Split, units: np.ndarray, shape: tuple[int, int], row: np.ndarray, subjects: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields pairs' numbers and the labels of these pairs, as `extraction.ObjectProbabilities` says."""
+    """Yields pairs' numbers and logits that say the labels of these pairs, as `extraction.ObjectLogits`."""
     for first in range(0, len(row), ROWS_AT_ONCE):
         pairs = np.arange(first, min(first + ROWS_AT_ONCE, len(row)))
         spans, pair = spans_of(split, units[row[pairs]])
-        yield pairs, object_labels(spans, pair, subjects[pairs][:, None], *shape)[:, 0]
+        yield pairs, _logits(object_labels(spans, pair, subjects[pairs][:, None], *shape)[:, 0])
+
+
+def _logits(labels: np.ndarray) -> np.ndarray:
+    """Returns logits that leave no doubt, of labels 0 and 1."""
+    return np.where(labels > 0, np.float32(SURE), np.float32(-SURE))
 
 
 def _lost(

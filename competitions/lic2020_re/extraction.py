@@ -1,4 +1,4 @@
-"""Probabilities of the two heads to triples: what prediction and the label ceiling have in common."""
+"""Logits of the two heads to triples: what prediction and the label ceiling have in common."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ from competitions.lic2020_re import combine
 from competitions.lic2020_re.combine import Value
 from competitions.lic2020_re.data import Triple, official
 from competitions.lic2020_re.schema import Schema
-from competitions.lic2020_re.settings import PredictSettings
+from competitions.lic2020_re.settings import PredictSettings, Settings
 from shared.arrays import Split
 from shared.decoding.gplinker import PairScores, decode
-from shared.decoding.pointers import Spans, pair_spans
+from shared.decoding.pointers import Spans, pair_alternating
+from shared.losses.sigmoid_power import probability, threshold
 
 # (row, subjects) of all pairs, (pairs,) and (pairs, 2) half-open, -> some of the pairs' numbers at a time, with their
-# object probabilities (these pairs, length, 2 * relations)
-ObjectProbabilities = Callable[[np.ndarray, np.ndarray], Iterable[tuple[np.ndarray, np.ndarray]]]
+# object logits (these pairs, length, 2 * relations)
+ObjectLogits = Callable[[np.ndarray, np.ndarray], Iterable[tuple[np.ndarray, np.ndarray]]]
 
 
 class Found(NamedTuple):
@@ -32,24 +33,21 @@ class Found(NamedTuple):
     confidence: np.ndarray
 
 
-def find(
-    subject_probability: np.ndarray,
-    object_probability: ObjectProbabilities,
-    inside: np.ndarray,
-    settings: PredictSettings,
-) -> Found:
-    """Decodes both steps of a batch; a span is one of `pair_spans` on the marks above the thresholds.
+def find(subject_logits: np.ndarray, object_logits: ObjectLogits, inside: np.ndarray, settings: Settings) -> Found:
+    """Decodes both steps of a batch; a span is one of `pair_alternating` on the marks above the thresholds.
 
     The confidence of a value is the least of the probabilities that it rests on: start and end of subject and object.
 
-    Args: subject_probability: (batch, length, 2) float; object_probability: asked for all subjects found at once;
-        inside: (batch, length) bool, tokens of the text: no span begins or ends at others.
+    Args: subject_logits: (batch, length, 2) float; object_logits: asked for all subjects found at once; inside: (batch,
+        length) bool, tokens of the text: no span begins or ends at others. settings: for thresholds and powers.
     """
-    subjects, sure = _spans(subject_probability, inside, settings.subject_threshold)
+    of_subjects = Marks(settings.predict.subject_threshold, settings.model.subject_power)
+    of_objects = Marks(settings.predict.object_threshold, settings.model.object_power)
+    subjects, sure = of_subjects.spans(subject_logits, inside)
     ends = np.column_stack([subjects.start, subjects.end])
     parts = [np.zeros((7, 0))]
-    for pairs, probability in object_probability(subjects.row, ends):
-        objects, confidence = _spans(probability, inside[subjects.row[pairs]], settings.object_threshold)
+    for pairs, logits in object_logits(subjects.row, ends):
+        objects, confidence = of_objects.spans(logits, inside[subjects.row[pairs]])
         pair = pairs[objects.row]
         confidence = np.minimum(confidence, sure[pair])
         columns = (subjects.row[pair], *ends[pair].T, objects.label, objects.start, objects.end, confidence)
@@ -70,13 +68,18 @@ def find_links(
     return Found._make([*integers, 1.0 / (1.0 + np.exp(np.clip(-score, -80.0, 80.0)))])
 
 
-def _spans(probability: np.ndarray, inside: np.ndarray, threshold: float) -> tuple[Spans, np.ndarray]:
-    """Returns the spans of (rows, length, 2 * labels) probabilities and the smaller one of each, (spans,)."""
-    above = (probability > threshold) & inside[..., None]
-    spans = pair_spans(above[..., 0::2], above[..., 1::2])
-    first = probability[spans.row, spans.start, 2 * spans.label]
-    last = probability[spans.row, spans.end - 1, 2 * spans.label + 1]
-    return spans, np.minimum(first, last)
+class Marks(NamedTuple):
+    """A head whose marks have the probability sigmoid(logit) ** power and count above a threshold on it."""
+
+    threshold: float
+    power: int
+
+    def spans(self, logits: np.ndarray, inside: np.ndarray) -> tuple[Spans, np.ndarray]:
+        """Returns the spans of (rows, length, 2 * labels) logits and the lesser probability of each, (spans,)."""
+        spans = pair_alternating((logits > threshold(self.threshold, self.power)) & inside[..., None])
+        first = logits[spans.row, spans.start, 2 * spans.label]
+        last = logits[spans.row, spans.end - 1, 2 * spans.label + 1]
+        return spans, probability(np.minimum(first, last), self.power)
 
 
 # (subject, predicate) -> (slot, start, end) -> confidence

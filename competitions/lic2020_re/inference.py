@@ -12,7 +12,6 @@ from competitions.lic2020_re.gplinker import LINKS
 from competitions.lic2020_re.settings import Settings
 from shared.arrays import Split
 from shared.decoding.gplinker import factored
-from shared.losses.sigmoid_power import probability
 from shared.task import Labels, Outputs
 from shared.training.feed import Arrays
 from shared.training.predict import predict_batches, predictor
@@ -44,9 +43,8 @@ def infer(network: keras.Model, split: Split, settings: Settings, labels: Labels
 
 
 def _by_pointers(network: keras.Model, outputs: Arrays, inside: np.ndarray, settings: Settings) -> Found:
-    subject_probability = probability(outputs["subject_logits"], settings.model.subject_power)
-    objects = partial(object_probabilities, network.parts.objects, settings, outputs["hidden_sum"])
-    return find(subject_probability, objects, inside, settings.predict)
+    asked = partial(object_logits, network.parts.objects, settings, outputs["hidden_sum"])
+    return find(outputs["subject_logits"], asked, inside, settings)
 
 
 def _by_links(network: keras.Model, outputs: Arrays, inside: np.ndarray, settings: Settings) -> Found:
@@ -54,10 +52,10 @@ def _by_links(network: keras.Model, outputs: Arrays, inside: np.ndarray, setting
     return find_links(outputs["entities"], heads, tails, inside, settings.predict)
 
 
-def object_probabilities(
+def object_logits(
     network: keras.Model, settings: Settings, hidden_sum: np.ndarray, row: np.ndarray, subjects: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields pairs' numbers and their object probabilities, (these pairs, length, 2 * relations), a batch at a time.
+    """Yields pairs' numbers and their object logits, (these pairs, length, 2 * relations), a batch at a time.
 
     The last batch is filled up, so that there is one shape a width.
 
@@ -69,5 +67,4 @@ def object_probabilities(
         pairs = np.arange(first, min(first + size, len(row)))
         filled = np.resize(pairs, size)
         inputs = {"hidden_sum": hidden_sum[row[filled]], "subjects": (subjects[filled] - [0, 1]).astype(np.int32)}
-        logits = predictor(network)(inputs)["object_logits"]
-        yield pairs, probability(logits[: len(pairs)], settings.model.object_power)
+        yield pairs, predictor(network)(inputs)["object_logits"][: len(pairs)]

@@ -25,8 +25,8 @@ class Parts:
     """The two steps of the network as models that share its weights, so that a sentence is encoded once.
 
     encoder: token_ids (batch, length) int32 -> subject_logits (batch, length, 2) float32, hidden_sum (batch, length,
-        dim) float32.
-    objects: hidden_sum (pairs, length, dim) float32 and subjects (pairs, 2) int32 -> object_logits (pairs, length, 2 *
+        dim), compute dtype.
+    objects: hidden_sum (pairs, length, dim) and subjects (pairs, 2) int32 -> object_logits (pairs, length, 2 *
         relations) float32.
     """
 
@@ -57,8 +57,8 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     outputs = {"subject_logits": subject_logits, "object_logits": head(hidden_sum, subjects)}
     network = keras.Model({"token_ids": token_ids, "subjects": subjects}, outputs, name="lic2020_re")
 
-    encoded = {"subject_logits": subject_logits, "hidden_sum": ops.cast(hidden_sum, "float32")}
-    given = keras.Input((None, backbone.hidden_dim), dtype="float32", name="hidden_sum")
+    encoded = {"subject_logits": subject_logits, "hidden_sum": hidden_sum}
+    given = keras.Input((None, backbone.hidden_dim), dtype=hidden_sum.dtype, name="hidden_sum")
     pairs = keras.Input((2,), dtype="int32", name="subjects")
     logits = head(given, ops.expand_dims(pairs, 1))[:, 0]
     network.parts = Parts(

@@ -39,6 +39,17 @@ def probability(logits: np.ndarray, power: int) -> np.ndarray:
     return (1.0 / (1.0 + np.exp(exponent))) ** np.float32(power)
 
 
+def threshold(probability: float, power: int) -> float:
+    """Returns the logit above which sigmoid(logit) ** power is above `probability`, in 0 to 1, of which 0 gives -inf.
+
+    To compare logits with it saves the exponentials of all those below. Raises: ValueError if power is below 1.
+    """
+    _check(power)
+    share = probability ** (1.0 / power)
+    with np.errstate(divide="ignore"):
+        return float(np.log(share) - np.log1p(-share))
+
+
 def _check(power: int) -> None:
     if power < 1:
         raise ValueError(f"power must be 1 or more, got {power}.")

@@ -18,16 +18,25 @@ def marks(labels: int, *places: tuple[int, int, float]) -> np.ndarray:
     return result
 
 
-def objects(probability, row, subjects):
-    """The same probabilities for every pair, a pair at a time."""
+def objects(logits, row, subjects):
+    """The same logits for every pair, a pair at a time."""
     for number in range(len(row)):
-        yield np.array([number]), probability
+        yield np.array([number]), logits
 
 
-def found(subject_probability, object_probability, inside=NO_TOKEN_OUTSIDE, **predict):
-    chosen = settings(predict={"subject_threshold": 0.5, "object_threshold": 0.5} | predict).predict
-    result = find(subject_probability, partial(objects, object_probability), inside, chosen)
-    return [tuple(row) for row in zip(*(column.tolist() for column in result), strict=True)]
+def logits_of(probability, power):
+    with np.errstate(divide="ignore"):
+        sigmoid = probability ** (1 / power)
+        return np.log(sigmoid) - np.log1p(-sigmoid)
+
+
+def found(subject_probability, object_probability, inside=NO_TOKEN_OUTSIDE, power=2, **predict):
+    predict = {"subject_threshold": 0.5, "object_threshold": 0.5} | predict
+    chosen = settings(model={"subject_power": power, "object_power": power + 1}, predict=predict)
+    asked = partial(objects, logits_of(object_probability, power + 1))
+    result = find(logits_of(subject_probability, power), asked, inside, chosen)
+    rows = zip(*(column.tolist() for column in result), strict=True)
+    return [(*integers, pytest.approx(sure, rel=1e-6)) for *integers, sure in rows]
 
 
 SUBJECT = marks(1, (1, 0, 0.9), (2, 1, 0.8))
@@ -39,9 +48,12 @@ def test_subjects_and_their_objects_are_found_with_the_least_probability():
     assert found(SUBJECT, marks(2, (4, 2, 0.95), (4, 3, 0.99))) == [(0, 1, 3, 1, 4, 5, 0.8)]
 
 
-@pytest.mark.parametrize("changes", [{"subject_threshold": 0.8}, {"object_threshold": 0.6}])
-def test_a_mark_must_be_above_its_threshold(changes):
-    assert found(SUBJECT, OBJECT, **changes) == []
+@pytest.mark.parametrize("power", [1, 2, 4])
+@pytest.mark.parametrize("name", ["subject_threshold", "object_threshold"])
+def test_a_mark_must_be_above_its_threshold(name, power):
+    least = {"subject_threshold": 0.8, "object_threshold": 0.6}[name]
+    assert len(found(SUBJECT, OBJECT, power=power, **{name: least - 1e-6})) == 1
+    assert found(SUBJECT, OBJECT, power=power, **{name: least + 1e-6}) == []
 
 
 def test_tokens_outside_the_text_begin_and_end_nothing():

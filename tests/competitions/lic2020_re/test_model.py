@@ -152,7 +152,7 @@ def test_mixed_precision_is_close_to_float32_and_its_parts_agree():
         assert logits.dtype == np.float32
         assert not np.array_equal(logits, want[name])
         np.testing.assert_allclose(logits, want[name], atol=0.03)  # 128 features of about 1, rounded to 8 bits
-    assert encoded["hidden_sum"].dtype == np.float32
+    assert encoded["hidden_sum"].dtype == "bfloat16"
     pairs = {"hidden_sum": encoded["hidden_sum"], "subjects": SUBJECTS[:, 0]}
     logits = np.asarray(network.parts.objects.predict_on_batch(pairs)["object_logits"])
     np.testing.assert_allclose(logits, got["object_logits"][:, 0], atol=1e-2)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.decoding.pointers import pair_spans
+from shared.decoding.pointers import pair_alternating, pair_spans
 
 
 def marks(length: int, labels: int, *places: tuple[int, int]) -> np.ndarray:
@@ -40,6 +40,8 @@ def test_equals_a_loop_over_all_marks(shape, share, seed):
     rng = np.random.default_rng(seed)
     starts, ends = rng.random(shape) < share, rng.random(shape) < share
     assert spans(starts, ends) == brute_force(starts, ends)
+    alternating = np.stack([starts, ends], axis=-1).reshape(*shape[:2], 2 * shape[2])
+    assert [tuple(span) for span in np.column_stack(pair_alternating(alternating)).tolist()] == spans(starts, ends)
 
 
 def test_a_start_takes_the_nearest_end_at_or_behind_it():
