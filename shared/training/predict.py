@@ -13,6 +13,7 @@ from shared.training.feed import Arrays
 from shared.training.hardware import configured
 from shared.training.overlap import overlapped
 from shared.training.prefetch import Prefetcher
+from shared.training.remembered import remembering
 
 BATCHES_AT_ONCE = 2  # more gains nothing
 
@@ -20,12 +21,12 @@ BATCHES_AT_ONCE = 2  # more gains nothing
 def predictor(network: keras.Model) -> Callable[[Arrays], Arrays]:
     """Returns the network without training as a compiled function: inputs by name, rows first, to outputs.
 
-    It runs on the devices of `configure`; the same function is returned for a network each time.
+    It runs on the devices of `configure` and is compiled once for a network, however often this is asked.
     """
     if not hasattr(network, "predictor"):
         machine = configured()
         network.predictor = machine.distribution.predictor(network, machine.jit)
-    return network.predictor
+    return remembering(network.predictor)
 
 
 def predict_batches(
