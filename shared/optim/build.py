@@ -13,6 +13,7 @@ from shared.optim.layer_decay import LayerDecay
 from shared.optim.lazy import Lazy
 from shared.optim.lookahead import Lookahead
 from shared.optim.piecewise import Piecewise, factor
+from shared.optim.radam import RAdam
 from shared.optim.rates import Rates
 from shared.optim.schedule import WarmupLinearDecay
 from shared.optim.swa import Swa
@@ -20,7 +21,8 @@ from shared.optim.weight_decay import WeightDecay
 from shared.optim.wrapper import Optimizer
 from shared.training.settings import TrainSettings
 
-_KERAS = {
+_OTHERS = {
+    "radam": RAdam,
     "sgd": keras.optimizers.SGD,
     "lion": keras.optimizers.Lion,
     "rmsprop": keras.optimizers.RMSprop,
@@ -66,8 +68,12 @@ def _innermost(train: TrainSettings, schedule: WarmupLinearDecay, decay: float, 
         return AdamW(
             schedule, weight_decay=decay, use_ema=momentum > 0, ema_momentum=momentum or 0.99, epsilon=1e-6
         )  # fmt: skip
-    options = {"sgd": {"momentum": train.optimizer.sgd_momentum}, "adafactor": {"epsilon_1": _EPSILON_1}}
-    return _KERAS[kind](schedule, weight_decay=decay or None, **options.get(kind, {}))
+    options = {
+        "radam": {"epsilon": 1e-6},
+        "sgd": {"momentum": train.optimizer.sgd_momentum},
+        "adafactor": {"epsilon_1": _EPSILON_1},
+    }
+    return _OTHERS[kind](schedule, weight_decay=decay or None, **options.get(kind, {}))
 
 
 def _wrapper(name: str, train: TrainSettings, total_steps: int) -> Callable[[Any], Any]:

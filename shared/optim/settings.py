@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from shared.settings import Section
 
-Kind = Literal["adamw", "adam", "sgd", "lion", "rmsprop", "adafactor"]
+Kind = Literal["adamw", "adam", "radam", "sgd", "lion", "rmsprop", "adafactor"]
 Wrap = Literal[
     "weight_decay", "layer_adaptation", "piecewise", "lookahead", "lazy", "layer_decay", "rates", "swa"
 ]  # fmt: skip

@@ -27,7 +27,15 @@ _COSTS = {
     ("jax", "float32"): Cost(85, 13, 8, 16),
     ("jax", "bfloat16"): Cost(85, 12, 8, 15),
 }
-_MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1, "lion": 1, "rmsprop": 1, "adafactor": 0}  # numbers kept for each weight
+_MOMENTS = {
+    "adamw": 2,
+    "adam": 2,
+    "radam": 2,
+    "sgd": 1,
+    "lion": 1,
+    "rmsprop": 1,
+    "adafactor": 0,
+}  # numbers kept for each weight
 _RECOMPUTED = 1.25  # of a block, while its gradient is computed
 _UPDATE_COPIES = 3  # the gradient, clipped, and what the optimizer makes of it
 _OUTPUT_COPIES = 8  # float32 numbers that the loss and its gradient keep for each output

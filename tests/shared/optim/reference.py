@@ -39,6 +39,27 @@ def adam(decay=0.0):
     return step
 
 
+def radam():
+    """PyTorch's way round: moments corrected first, epsilon moved to where the kit has it."""
+    m, v = {}, {}
+
+    def step(thetas, gradients, t):
+        moved = {}
+        longest = 2 / (1 - 0.999) - 1
+        length = longest - 2 * t * 0.999**t / (1 - 0.999**t)
+        for name, g in gradients.items():
+            m[name] = 0.9 * m.get(name, 0.0) + 0.1 * g
+            v[name] = 0.999 * v.get(name, 0.0) + 0.001 * g**2
+            direction = m[name] / (1 - 0.9**t)
+            if length > 4:
+                rectified = ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5
+                direction = direction * rectified * np.sqrt(1 - 0.999**t) / (np.sqrt(v[name]) + 1e-6)
+            moved[name] = thetas[name] - rate(t) * direction
+        return moved
+
+    return step
+
+
 def sgd(momentum=0.9):
     velocity = {}
 

@@ -49,6 +49,7 @@ INNER = {
 KINDS = {
     "adamw": lambda: reference.adam(DECAY),
     "adam": lambda: reference.adam(DECAY),
+    "radam": lambda: reference.weight_decay(reference.radam(), DECAY),
     "sgd": lambda: reference.weight_decay(reference.sgd(), DECAY),
     "lion": lambda: reference.weight_decay(reference.lion(), DECAY),
     "rmsprop": lambda: reference.weight_decay(reference.rmsprop(), DECAY),
@@ -178,7 +179,7 @@ def test_each_pair_equals_its_reference(first, second):
     compare(train_settings(wrap), nested(wrap, base(wrap)))
 
 
-@pytest.mark.parametrize("kind", ["sgd", "lion", "rmsprop"])
+@pytest.mark.parametrize("kind", ["radam", "sgd", "lion", "rmsprop"])
 def test_wrappers_go_around_other_kinds(kind):
     wrap = ["lazy", "layer_decay", "lookahead"]
     compare(train_settings(wrap, kind), nested(wrap, KINDS[kind]()))
@@ -196,7 +197,7 @@ def test_averages_are_those_of_the_final_weights(name, average):
         np.testing.assert_allclose(to_numpy(found), want, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sgd", "lion", "rmsprop", "adafactor"])
+@pytest.mark.parametrize("kind", ["radam", "sgd", "lion", "rmsprop", "adafactor"])
 def test_the_average_goes_around_any_kind(kind):
     variables = start()
     optimizer = built(train_settings(kind=kind, ema=MOMENTUM), variables)

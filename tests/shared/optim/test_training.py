@@ -22,6 +22,7 @@ ALL = {
 OPTIMIZERS = {
     "all wrappers": {"kind": "adam", **ALL},
     "swa": {"wrap": ("lookahead", "swa"), "lookahead_steps": 3, "swa_start": 0.2},
+    "radam": {"kind": "radam"},
     "adafactor": {"kind": "adafactor"},
 }
 
