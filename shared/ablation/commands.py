@@ -22,12 +22,15 @@ def commands(plan: Plan, params: Mapping[str, Any], trials: Sequence[str], seeds
     for name in trials:
         for seed in seeds:
             chosen: Overrides = plan.base | plan.trials[name].overrides | {SEED: seed}
-            values = {(plan.task.name, *place): value for place, value in chosen.items()}
-            if plan.raw_given:
-                values = {("raw", plan.task.name): str(plan.raw)} | values
-            options = [f"-S {shlex.quote(_option(place, value, params))}" for place, value in values.items()]
-            lines.append(" ".join([f"dvc exp run evaluate@{plan.task.name}", *options]))
+            raw = {("raw", plan.task.name): str(plan.raw)} if plan.raw_given else {}
+            own = {(plan.task.name, *place): value for place, value in chosen.items()}
+            lines.append(" ".join([f"dvc exp run evaluate@{plan.task.name}", *options(raw | own, params)]))
     return lines
+
+
+def options(values: Mapping[Place, Any], params: Mapping[str, Any]) -> list[str]:
+    """Returns `-S KEY=VALUE` for each place in params.yaml, quoted for a shell."""
+    return [f"-S {shlex.quote(_option(place, value, params))}" for place, value in values.items()]
 
 
 def _option(place: Place, value: Any, params: Mapping[str, Any]) -> str:

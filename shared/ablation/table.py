@@ -3,10 +3,13 @@
 import statistics
 from typing import Any
 
-from shared.ablation.plan import BASELINE
+from shared.ablation.commands import options
+from shared.ablation.plan import BASELINE, Overrides
 from shared.ablation.results import Results, TrialResult
 from shared.ablation.statistics import LEVEL, RESAMPLES
 from shared.markdown import table
+from shared.settings import PARAMS
+from shared.settings_document import read_yaml
 
 Row = dict[str, Any]
 
@@ -75,7 +78,7 @@ def markdown(results: Results) -> str:
         )
     plan = results.plan
     parts = [table(f"{plan.name}: {plan.measure} of {plan.task.name}", header, lines), "", READING, *_list(results)]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", *_settings(results)]) + "\n"
 
 
 READING = f"""\
@@ -88,9 +91,24 @@ multiple of the baseline's; memory likewise: what training added to the process,
 def _list(results: Results) -> list[str]:
     lines = [f"- {note}" for note in results.notes]
     for trial in results.trials:
-        lines += [f"- {trial.name} seed {seed}: failed: {reason}" for seed, reason in trial.failed.items()]
-        lines += [f"- {trial.name} seed {seed}: {reason}" for seed, reason in trial.missing.items()]
+        reasons = {seed: f"failed: {reason}" for seed, reason in trial.failed.items()} | trial.missing
+        for reason in dict.fromkeys(reasons.values()):
+            seeds = ", ".join(str(seed) for seed, other in reasons.items() if other == reason)
+            lines.append(f"- {trial.name} seed {seeds}: {reason}")
     return ["", *lines] if lines else []
+
+
+def _settings(results: Results) -> list[str]:
+    """Returns a line for each trial with what it sets, as `dvc exp run` takes it."""
+    plan, params = results.plan, read_yaml(PARAMS).value
+
+    def line(name: str, overrides: Overrides) -> str:
+        said = options({(plan.task.name, *place): value for place, value in overrides.items()}, params)
+        return f"- {name}: `{' '.join(said)}`" if said else f"- {name}: as in params.yaml"
+
+    return [line("all", plan.base)] + [
+        line(one.name, plan.trials[one.name].overrides) for one in results.trials if one.name != BASELINE
+    ]
 
 
 def _epoch(trial: TrialResult) -> float | None:

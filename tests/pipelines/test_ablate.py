@@ -234,14 +234,16 @@ def test_the_table_leaves_out_results_of_other_settings(project, workers):
     set_param(project, "dropout: 0.1\n      attention", "dropout: 0.2\n      attention")
     results = collect(plan(), runs_of(plan(), ["baseline", "smooth"], (0, 1)))
     assert all(row["seeds"] == 0 and row["missing"] == 2 for row in table.rows(results))
-    assert "- smooth seed 1: only a result of other settings" in table.markdown(results)
+    assert "- smooth seed 0, 1: only a result of other settings" in table.markdown(results)
 
 
 def test_the_command_writes_table_and_figure_and_names_what_is_missing(project, workers, capsys):
     assert ablate.main(["plans/small.yaml", "--only", "smooth", "--seeds", "0"]) == 0
     assert workers.calls == ["prepare", "baseline 0", "smooth 0"]
     out = capsys.readouterr().out
-    assert "- short seed 0: not run yet" in out
+    assert "- short seed 0, 1: not run yet" in out
+    assert "- all: `-S sohu2021.train.epochs=2`" in out
+    assert "- smooth: `-S +sohu2021.train.label_smoothing=0.1`" in out
     folder = project / "ablations/small"
     assert (folder / "table.md").read_text("utf-8") in out
     with (folder / "table.csv").open(encoding="utf-8") as file:
