@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from shared.arrays import Split
 from shared.cli import run
+from shared.dvc_options import options
 from shared.errors import UserError
 from shared.folders import Folders
 from shared.markdown import table
@@ -22,6 +23,7 @@ from shared.prepared import load_split
 from shared.search.numbers import Number, numbers_of, with_numbers
 from shared.search.search import Found, halves, search, with_effect
 from shared.settings import PARAMS, load_settings, settings_from_dict
+from shared.settings_document import Place, read_yaml
 from shared.task import load_task
 from shared.training.hardware import configure
 
@@ -43,12 +45,12 @@ def _main(argv: Sequence[str] | None) -> None:
     for warning in configure(settings.hardware, settings.train.seed, alone=True).warnings:
         print(f"warning: {warning}", flush=True)
     from shared.training import model_folder  # it imports Keras, which is configured now
-    from shared.training.remembered import remembered
+    from shared.training.prediction_cache import cached_predictions
 
     model = model_folder.load_model(folders.model, task)
     model_folder.require_same_encoding(model, folders.prepared)
 
-    with tqdm(desc="search", unit="score", disable=None) as bar:
+    with tqdm(desc="search", total=3 * (9 * args.rounds + 2), unit="score", disable=None) as bar:
 
         def score_on(split: Split) -> Callable[[dict[str, float]], float]:
             def score(values: dict[str, float]) -> float:
@@ -60,28 +62,34 @@ def _main(argv: Sequence[str] | None) -> None:
             return score
 
         rng = np.random.default_rng(args.seed)
-        with remembered():
+        present = {number.key: number.value for number in numbers}
+        with cached_predictions():
             numbers = with_effect(numbers, score_on(valid))
             if not numbers:
                 raise UserError(f"none of these numbers changes {task.select_by}; there is nothing to search.")
-            first, second = (score_on(valid.take(rows)) for rows in halves(valid.rows, rng))
-            gains = []
-            for searched, other in ((first, second), (second, first)):
-                half = search(numbers, searched, rng, args.rounds)
-                gains.append(other(half.values) - other({number.key: number.value for number in numbers}))
             found = search(numbers, score_on(valid), rng, args.rounds)
-    _print(args.name, task.select_by, numbers, found, float(np.mean(gains)))
+        with cached_predictions():
+            first, second = (score_on(valid.take(rows)) for rows in halves(valid.rows, rng))
+            gains = [
+                other(search(numbers, searched, rng, args.rounds).values) - other(present)
+                for searched, other in ((first, second), (second, first))
+            ]
+    _print(args.name, task.select_by, numbers, found, gains)
 
 
-def _print(name: str, measure: str, numbers: Sequence[Number], found: Found, unseen: float) -> None:
+def _print(name: str, measure: str, numbers: Sequence[Number], found: Found, gains: Sequence[float]) -> None:
     rows = [(f"predict.{one.key}", f"{one.value:g}", f"{found.values[one.key]:g}") for one in numbers]
     print(table(f"{name}: numbers that change {measure}", ["key", "now", "found"], rows))
     print(f"\n{measure} on all validation rows: {found.before:.4f} -> {found.after:.4f}, searched on these very rows")
-    print(f"on rows not searched: {unseen:+.4f}" + ("" if unseen > 0 else "; the values of now are as good"))
-    changed = [one.key for one in numbers if found.values[one.key] != one.value]
-    options = " ".join(f"-S {name}.predict.{key}={found.values[key]:g}" for key in changed)
-    if options:
-        print(f"\ndvc exp run evaluate@{name} predict@{name} {options}")
+    print(f"on rows not searched: {np.mean(gains):+.4f} (the halves: {gains[0]:+.4f}, {gains[1]:+.4f})")
+    if np.mean(gains) <= 0:
+        print("\nNothing is gained on rows not searched: keep the present values.")
+        return
+    changed = {one.key for one in numbers if found.values[one.key] != one.value}
+    values: dict[Place, float] = {
+        (name, "predict", key): value for key, value in found.values.items() if key in changed
+    }
+    print(f"\ndvc exp run evaluate@{name} predict@{name} {' '.join(options(values, read_yaml(PARAMS).value))}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,9 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("name", help="competition, a key of `raw:` in params.yaml; it must be trained")
     add("keys", nargs="*", metavar="KEY", help="numbers to search, e.g. predict.threshold_a; none: all of `predict`")
-    add("--rounds", type=int, default=20, metavar="N", help="rounds of a search, 9 scores each (20)")
-    add("--seed", type=int, default=0, metavar="N", help="of the halves and of the steps (0)")
+    add("--rounds", type=_count, default=20, metavar="N", help="of each of three searches, 9 scores a round (20)")
+    add("--seed", type=_count, default=0, metavar="N", help="of the halves and of the steps (0)")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected an integer from 0")
+    return int(text)
 
 
 if __name__ == "__main__":

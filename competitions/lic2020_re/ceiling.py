@@ -21,7 +21,6 @@ from shared.task import Labels, Prepared
 from shared.training.batches import prediction_batches
 
 ROWS_AT_ONCE = 64  # at 256 tokens and 55 relations 2 MB of labels
-SURE = 80.0  # logit of a label that is there
 REASONS = ("cut", "boundary", "not in text", "pairing", "combine")
 
 
@@ -89,7 +88,7 @@ def _perfect_objects(
 
 def _logits(labels: np.ndarray) -> np.ndarray:
     """Returns logits that leave no doubt, of labels 0 and 1."""
-    return np.where(labels > 0, np.float32(SURE), np.float32(-SURE))
+    return np.where(labels > 0, np.float32(np.inf), np.float32(-np.inf))
 
 
 def _lost(

@@ -14,7 +14,7 @@ from competitions.lic2020_re.settings import PredictSettings, Settings
 from shared.arrays import Split
 from shared.decoding.gplinker import PairScores, decode
 from shared.decoding.pointers import Spans, pair_alternating
-from shared.losses.sigmoid_power import probability, threshold
+from shared.losses.sigmoid_power import logit, probability
 
 # (row, subjects) of all pairs, (pairs,) and (pairs, 2) half-open, -> some of the pairs' numbers at a time, with their
 # object logits (these pairs, length, 2 * relations)
@@ -76,7 +76,7 @@ class Marks(NamedTuple):
 
     def spans(self, logits: np.ndarray, inside: np.ndarray) -> tuple[Spans, np.ndarray]:
         """Returns the spans of (rows, length, 2 * labels) logits and the lesser probability of each, (spans,)."""
-        spans = pair_alternating((logits > threshold(self.threshold, self.power)) & inside[..., None])
+        spans = pair_alternating((logits > logit(self.threshold, self.power)) & inside[..., None])
         first = logits[spans.row, spans.start, 2 * spans.label]
         last = logits[spans.row, spans.end - 1, 2 * spans.label + 1]
         return spans, probability(np.minimum(first, last), self.power)

@@ -71,10 +71,10 @@ class PredictSettings(Section):
         "subject, predicate and slot, the last overwrites the others, as the published baseline does",
     )
     subject_threshold: float = Field(
-        0.4, ge=0, lt=1, description="of pointers: a subject starts or ends above this probability"
+        0.4, gt=0, lt=1, description="of pointers: a subject starts or ends above this probability"
     )
     object_threshold: float = Field(
-        0.4, ge=0, lt=1, description="of pointers: an object starts or ends above this probability"
+        0.4, gt=0, lt=1, description="of pointers: an object starts or ends above this probability"
     )
     span_threshold: float = Field(
         0.0, ge=-50, le=50, description="of gplinker: a span is a subject or an object above this score; 0: p = 1/2"

@@ -118,6 +118,6 @@ def _notes(trials: dict[str, TrialResult]) -> list[str]:
                 if name == "code"
                 else f"The runs were made on different machines ({'; '.join(sorted(values))}): compare no times."
             )
-    if any(record.cost["jobs"] > 1 for record in records):
-        notes.append("Some runs were made side by side: their times tell little.")
+    if len({record.cost["jobs"] for record in records}) > 1:
+        notes.append("The runs were made with different --jobs: compare no times.")
     return notes

@@ -180,18 +180,18 @@ def _run(
     for state in (one.folder / "checkpoints").glob("*"):
         if state.name != origin.fingerprint:
             shutil.rmtree(state, ignore_errors=True)
-    request = {
-        "competition": plan.task.name,
-        "trial": one.trial,
-        "measure": plan.measure,
-        "prepared": str(prepared),
-        "jobs": jobs,
-        "cpus": (cpus := shares.get()),
-        "origin": asdict(origin),
-    }
-    write_json(one.folder / REQUEST, request)
-    started = time.monotonic()
+    started, cpus = time.monotonic(), shares.get()
     try:
+        request = {
+            "competition": plan.task.name,
+            "trial": one.trial,
+            "measure": plan.measure,
+            "prepared": str(prepared),
+            "jobs": jobs,
+            "cpus": cpus,
+            "origin": asdict(origin),
+        }
+        write_json(one.folder / REQUEST, request)
         status = processes.call("train", one.folder, lambda line: say(f"  {one.label}: {line}"))
     finally:
         shares.put(cpus)
@@ -209,7 +209,7 @@ def _run(
 
 
 def shares_of_cpus(jobs: int) -> "queue.SimpleQueue[list[int]]":
-    """Returns a share of this process's CPUs for each run side by side, so that none slows another by its threads.
+    """Returns a share of this process's CPUs for each run side by side, so that they do not share cores.
 
     Shares are empty, which means all CPUs, for one run, for fewer CPUs than runs, and where processes cannot be bound.
     """

@@ -3,10 +3,10 @@
 import statistics
 from typing import Any
 
-from shared.ablation.commands import options
 from shared.ablation.plan import BASELINE, Overrides
 from shared.ablation.results import Results, TrialResult
 from shared.ablation.statistics import LEVEL, RESAMPLES
+from shared.dvc_options import options
 from shared.markdown import table
 from shared.settings import PARAMS
 from shared.settings_document import read_yaml
@@ -106,7 +106,7 @@ def _settings(results: Results) -> list[str]:
         said = options({(plan.task.name, *place): value for place, value in overrides.items()}, params)
         return f"- {name}: `{' '.join(said)}`" if said else f"- {name}: as in params.yaml"
 
-    return [line("all", plan.base)] + [
+    return ["What each trial sets, beside what all of them set:", "", line("(all)", plan.base)] + [
         line(one.name, plan.trials[one.name].overrides) for one in results.trials if one.name != BASELINE
     ]
 

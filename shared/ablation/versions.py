@@ -13,7 +13,12 @@ from shared.training.provenance import ROOT
 
 ABLATIONS = Path("ablations")
 PREPARED = ".prepared"  # in ABLATIONS
-NO_RESULT = ("shared/ablation/", "shared/reporting/")  # sources that no result depends on
+NO_RESULT = (
+    "shared/ablation/",
+    "shared/reporting/",
+    "shared/search/",
+    "shared/dvc_options.py",
+)  # sources that no result depends on
 
 
 def code_version(name: str, root: Path = ROOT) -> str:

@@ -39,15 +39,14 @@ def probability(logits: np.ndarray, power: int) -> np.ndarray:
     return (1.0 / (1.0 + np.exp(exponent))) ** np.float32(power)
 
 
-def threshold(probability: float, power: int) -> float:
-    """Returns the logit above which sigmoid(logit) ** power is above `probability`, in 0 to 1, of which 0 gives -inf.
+def logit(p: float, power: int) -> float:
+    """Returns x with sigmoid(x) ** power = p, for p above 0 and below 1.
 
-    To compare logits with it saves the exponentials of all those below. Raises: ValueError if power is below 1.
+    To compare logits with that of a threshold saves the exponentials of all those below. Raises: ValueError as above.
     """
     _check(power)
-    share = probability ** (1.0 / power)
-    with np.errstate(divide="ignore"):
-        return float(np.log(share) - np.log1p(-share))
+    sigmoid = p ** (1.0 / power)
+    return float(np.log(sigmoid) - np.log1p(-sigmoid))
 
 
 def _check(power: int) -> None:

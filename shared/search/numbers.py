@@ -10,7 +10,7 @@ from shared.errors import UserError
 from shared.settings_errors import did_you_mean
 
 SECTION = "predict"
-MARGIN = 0.005  # from a bound that is not allowed itself
+MARGIN = 0.02  # from a bound that is not allowed itself: near 0 a threshold lets everything through
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,15 @@ def numbers_of(settings: Any, keys: Sequence[str] = ()) -> list[Number]:
         if isinstance(value := getattr(section, name), float)
     }
     if not there:
-        raise UserError(f"{SECTION} has no number that could be searched.")
+        raise UserError(
+            f"no decimal number is set in {SECTION}; integers and empty keys are not searched. "
+            f"Keys: {', '.join(type(section).model_fields)}."
+        )
     chosen = [key.removeprefix(f"{SECTION}.") for key in keys]
     for name in chosen:
         if name not in there:
             advice = did_you_mean(name, there)
-            raise UserError(f"{SECTION}.{name}: no number to search.{advice} Numbers: {', '.join(there)}.")
+            raise UserError(f"{SECTION}.{name}: no decimal number that is set.{advice} Those: {', '.join(there)}.")
     return [there[name] for name in dict.fromkeys(chosen)] if chosen else list(there.values())
 
 
@@ -63,4 +66,5 @@ def _number(name: str, value: float, field: Any) -> Number:
         given |= {name: getattr(bound, name) for name in ("ge", "gt", "le", "lt") if hasattr(bound, name)}
     low = given["ge"] if "ge" in given else given["gt"] + MARGIN if "gt" in given else -np.inf
     high = given["le"] if "le" in given else given["lt"] - MARGIN if "lt" in given else np.inf
-    return Number(name, value, 1.0 if low >= 0.0 and high <= 1.0 else 10.0, low, high)
+    unit = min(10.0, high - low) if np.isfinite(high - low) else 1.0
+    return Number(name, value, unit, low, high)

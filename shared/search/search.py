@@ -14,16 +14,15 @@ SCALE = 0.15  # of the first steps, in units
 
 @dataclass(frozen=True)
 class Found:
-    """The best values of a search. before, after: the measure on the rows searched; calls: how often it was asked."""
+    """The best values of a search. before, after: the measure on the rows searched."""
 
     values: dict[str, float]
     before: float
     after: float
-    calls: int
 
 
 def with_effect(numbers: Sequence[Number], score: Score) -> list[Number]:
-    """Returns the numbers that change the measure if they are moved by half a unit, one way or the other."""
+    """Returns the numbers that change the measure if they are moved by a quarter or half of a unit, either way."""
     start = {number.key: number.value for number in numbers}
     usual = score(start)
     return [
@@ -31,7 +30,7 @@ def with_effect(numbers: Sequence[Number], score: Score) -> list[Number]:
         for number in numbers
         if any(
             score(start | {number.key: number.within(number.value + step * number.unit)}) != usual
-            for step in (-0.5, 0.5)
+            for step in (-0.25, 0.25, -0.5, 0.5)
         )
     ]
 
@@ -42,30 +41,24 @@ def search(numbers: Sequence[Number], score: Score, rng: np.random.Generator, ro
     A value that in the end could as well be the present one goes back to it.
     """
     units = np.array([number.unit for number in numbers])
-    calls = 0
 
     def values(point: np.ndarray) -> dict[str, float]:
         return {one.key: one.within(value) for one, value in zip(numbers, point * units, strict=True)}
-
-    def counted(chosen: dict[str, float]) -> float:
-        nonlocal calls
-        calls += 1
-        return score(chosen)
 
     def project(point: np.ndarray) -> np.ndarray:
         return np.array(list(values(point).values())) / units
 
     present = {number.key: number.value for number in numbers}
     start = np.array([number.value for number in numbers]) / units
-    before = counted(present)
+    before = score(present)
     best = maximize(
-        lambda point: counted(values(point)), start, rng, scale=SCALE, samples=samples, rounds=rounds, project=project
+        lambda point: score(values(point)), start, rng, scale=SCALE, samples=samples, rounds=rounds, project=project
     )
     chosen, after = (values(best.point), best.value) if best.value > before else (present, before)
     for key, value in present.items():
-        if chosen[key] != value and (score_back := counted(chosen | {key: value})) >= after:
+        if chosen[key] != value and (score_back := score(chosen | {key: value})) >= after:
             chosen, after = chosen | {key: value}, score_back
-    return Found(chosen, before, after, calls)
+    return Found(chosen, before, after)
 
 
 def halves(rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,8 @@ from shared.training.batches import collate, prediction_batches
 from shared.training.feed import Arrays
 from shared.training.hardware import configured
 from shared.training.overlap import overlapped
+from shared.training.prediction_cache import cached
 from shared.training.prefetch import Prefetcher
-from shared.training.remembered import remembering
 
 BATCHES_AT_ONCE = 2  # more gains nothing
 
@@ -26,7 +26,7 @@ def predictor(network: keras.Model) -> Callable[[Arrays], Arrays]:
     if not hasattr(network, "predictor"):
         machine = configured()
         network.predictor = machine.distribution.predictor(network, machine.jit)
-    return remembering(network.predictor)
+    return network.predictor
 
 
 def predict_batches(
@@ -46,7 +46,8 @@ def predict_batches(
         text of a progress bar; None: no bar.
     """
     batches = prediction_batches(lengths, settings.hardware.predict_batch_size, settings.train.bucket_lengths)
-    predict = predictor(network)
+    predict = cached(predictor(network))
+    at_once = 1 if configured().distribution.shared else BATCHES_AT_ONCE
 
     def answered(batch: tuple[np.ndarray, Arrays]) -> tuple[np.ndarray, Arrays]:
         units, inputs = batch
@@ -56,7 +57,7 @@ def predict_batches(
         tqdm(total=len(lengths), desc=label, unit="row", disable=None if label else True, leave=False) as bar,
         Prefetcher((units, inputs_of(units, width)) for units, width in batches) as ready,
     ):
-        for units, outputs in overlapped(answered, ready, BATCHES_AT_ONCE if configured().devices == 1 else 1):
+        for units, outputs in overlapped(answered, ready, at_once):
             yield units, outputs
             bar.update(len(units))
 

@@ -101,6 +101,16 @@ def test_runs_side_by_side_have_a_share_of_the_cpus_each(project, workers, monke
     assert sorted(map(tuple, given)) in ([(0, 1)] * n + [(2, 5)] * (4 - n) for n in range(1, 5))
 
 
+def test_a_full_disk_ends_the_plan_and_leaves_no_run_waiting(project, workers, monkeypatch):
+    def full(path, document):
+        raise OSError(28, "No space left on device")
+
+    assert run(trials=["baseline"], seeds=[0]) == 1  # the arrays are made
+    monkeypatch.setattr(runner, "write_json", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(seeds=[1, 2])
+
+
 @pytest.mark.parametrize(("jobs", "cpus"), [(1, {0, 1}), (3, {0, 1})])
 def test_one_run_and_more_runs_than_cpus_have_all_cpus(monkeypatch, jobs, cpus):
     monkeypatch.setattr(runner.os, "sched_getaffinity", lambda process: cpus)
@@ -242,7 +252,7 @@ def test_the_command_writes_table_and_figure_and_names_what_is_missing(project, 
     assert workers.calls == ["prepare", "baseline 0", "smooth 0"]
     out = capsys.readouterr().out
     assert "- short seed 0, 1: not run yet" in out
-    assert "- all: `-S sohu2021.train.epochs=2`" in out
+    assert "- (all): `-S sohu2021.train.epochs=2`" in out
     assert "- smooth: `-S +sohu2021.train.label_smoothing=0.1`" in out
     folder = project / "ablations/small"
     assert (folder / "table.md").read_text("utf-8") in out

@@ -194,25 +194,25 @@ def test_a_slip_in_any_section_is_told_before_any_work(copy, capsys, stage):
 
 
 def test_the_search_prints_values_that_reach_the_score_it_tells(copy, capsys):
-    set_param(copy, "threshold_a: 0.5", "threshold_a: 0.995")  # nothing is a match: much to gain
+    set_param(copy, "threshold_a: 0.5", "threshold_a: 0.99")  # nothing is a match: much to gain
     before = files(copy, ".")
     assert search.main([NAME, "--rounds", "3"]) == 0
     assert files(copy, ".") == before
     out = capsys.readouterr().out
-    assert "| predict.threshold_a | 0.995 |" in out
+    assert "| predict.threshold_a | 0.99 |" in out
     assert "can_alpha" not in out  # it changes nothing while `can` is off
     told = re.search(r"f1 on all validation rows: (\S+) -> (\S+), ", out)
-    options = re.findall(r"-S sohu2021.predict.(threshold_.)=(\S+)", out)
+    found = re.findall(r"\| predict.(threshold_.) \| \S+ +\| (\S+) ", out)
     assert float(told[2]) > float(told[1])
-    for key, value in options:
-        set_param(copy, f"{key}: {'0.995' if key == 'threshold_a' else '0.45'}", f"{key}: {value}")
+    for key, value in found:
+        set_param(copy, f"{key}: {'0.99' if key == 'threshold_a' else '0.45'}", f"{key}: {value}")
     assert evaluate.main([NAME]) == 0
     assert read_json(copy / f"results/{NAME}/metrics.json")["f1"] == pytest.approx(float(told[2]), abs=5e-5)
 
 
 def test_the_search_refuses_what_it_cannot_search(copy, capsys):
     assert search.main([NAME, "predict.treshold_a"]) == 1
-    assert "predict.treshold_a: no number to search. Did you mean 'threshold_a'?" in capsys.readouterr().err
+    assert "predict.treshold_a: no decimal number that is set. Did you mean 'threshold_a'?" in capsys.readouterr().err
     assert search.main([NAME, "can_alpha"]) == 1
     assert "none of these numbers changes f1" in capsys.readouterr().err
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from shared.losses.sigmoid_power import binary_cross_entropy, probability, threshold
+from shared.losses.sigmoid_power import binary_cross_entropy, logit, probability
 from tests.conftest import to_numpy
 
 # |x| to 100: sigmoid(100) is 1 and sigmoid(-100) is below the smallest float32.
@@ -83,16 +83,15 @@ def test_the_probability_is_the_power_of_the_sigmoid_without_overflow(power):
 
 
 @pytest.mark.parametrize("power", POWERS)
-def test_the_threshold_is_the_logit_of_the_probability(power):
+def test_the_logit_is_that_of_the_probability(power):
     for share in (1e-6, 0.1, 0.4, 0.5, 0.99):
-        assert probability(np.array([threshold(share, power)]), power) == pytest.approx(share, rel=1e-5)
-    assert threshold(0.0, power) == -np.inf
-    assert threshold(0.5, 1) == 0.0
+        assert probability(np.array([logit(share, power)]), power) == pytest.approx(share, rel=1e-5)
+    assert logit(0.5, 1) == 0.0
 
 
 @pytest.mark.parametrize(
     "function",
-    [lambda n: threshold(0.5, n), lambda n: probability(LOGITS, n), lambda n: binary_cross_entropy(0.0, 0.0, n)],
+    [lambda n: logit(0.5, n), lambda n: probability(LOGITS, n), lambda n: binary_cross_entropy(0.0, 0.0, n)],
 )
 def test_a_power_below_one_is_an_error(function):
     with pytest.raises(ValueError, match="power must be 1 or more, got 0"):

@@ -11,6 +11,7 @@ from shared.errors import UserError
 from shared.optim.adamw import AdamW
 from shared.optim.build import build_optimizer, learning_rate
 from shared.optim.ema import Ema
+from shared.optim.radam import RAdam
 from shared.optim.schedule import WarmupLinearDecay
 from shared.optim.wrapper import Wrapper
 from tests.conftest import to_numpy
@@ -152,6 +153,15 @@ def base(wrap):
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_equals_its_reference(kind):
     compare(train_settings(kind=kind), KINDS[kind]())
+
+
+def test_radam_waits_four_steps_in_float32_too():
+    compare(train_settings(kind="radam"), KINDS["radam"](), atol=3e-5, dtype="float32")
+
+
+def test_radam_has_no_amsgrad():
+    with pytest.raises(ValueError, match="RAdam has no amsgrad"):
+        RAdam(1e-3, amsgrad=True)
 
 
 def test_adafactor_equals_its_reference():

@@ -3,22 +3,25 @@
 import contextlib
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from shared.training.feed import Arrays
 
-_memory: "Memory | None" = None
+_active: "PredictionCache | None" = None
 
 
-class Memory:
-    """What functions answered; beyond `most_bytes` of answers, those longest unused are forgotten."""
+class PredictionCache:
+    """What functions answered, as long as all of it stays below `most_bytes`; what comes later is computed each time.
+
+    Nothing is dropped for the sake of newer answers: passes over the same rows, one after the other, would then find
+    nothing as soon as one pass is larger than the cache.
+    """
 
     def __init__(self, most_bytes: int):
         self.most_bytes, self.bytes = most_bytes, 0
-        self._answers: OrderedDict[tuple[int, bytes], Arrays] = OrderedDict()
+        self._answers: dict[tuple[int, bytes], Arrays] = {}
         self._functions: dict[int, Callable[[Arrays], Arrays]] = {}  # held, so that no other function gets the number
         self._lock = threading.Lock()
 
@@ -30,34 +33,32 @@ class Memory:
             key = id(function), _digest(inputs)
             with self._lock:
                 if key in self._answers:
-                    self._answers.move_to_end(key)
                     return dict(self._answers[key])
             made = {name: _read_only(value) for name, value in function(inputs).items()}
+            size = sum(value.nbytes for value in made.values())
             with self._lock:
-                if key not in self._answers:
+                if key not in self._answers and self.bytes + size <= self.most_bytes:
                     self._answers[key] = made
-                    self.bytes += _bytes(made)
-                while self.bytes > self.most_bytes:
-                    self.bytes -= _bytes(self._answers.popitem(last=False)[1])
+                    self.bytes += size
             return dict(made)
 
         return answer
 
 
 @contextlib.contextmanager
-def remembered(most_bytes: int = 2**31) -> Iterator[Memory]:
-    """While active, `predictor` gives functions that remember; for weights that do not change meanwhile."""
-    global _memory
-    before, _memory = _memory, Memory(most_bytes)
+def cached_predictions(most_bytes: int = 2**31) -> Iterator[PredictionCache]:
+    """While active, `predict_batches` asks a network once for equal inputs; its weights must not change meanwhile."""
+    global _active
+    before, _active = _active, PredictionCache(most_bytes)
     try:
-        yield _memory
+        yield _active
     finally:
-        _memory = before
+        _active = before
 
 
-def remembering(function: Callable[[Arrays], Arrays]) -> Callable[[Arrays], Arrays]:
-    """Returns the function, remembering while `remembered` is active."""
-    return function if _memory is None else _memory.of(function)
+def cached(function: Callable[[Arrays], Arrays]) -> Callable[[Arrays], Arrays]:
+    """Returns the function, with the answers of `cached_predictions` while that is active."""
+    return function if _active is None else _active.of(function)
 
 
 def _digest(inputs: Arrays) -> bytes:
@@ -73,7 +74,3 @@ def _read_only(value: np.ndarray) -> np.ndarray:
     view = np.asarray(value).view()
     view.flags.writeable = False
     return view
-
-
-def _bytes(arrays: Arrays) -> int:
-    return sum(value.nbytes for value in arrays.values())
