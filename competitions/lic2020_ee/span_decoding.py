@@ -17,57 +17,60 @@ MOST_STEPS = 5000  # of the search for cliques among the arguments of a row and 
 HIDDEN = np.float32(-1e9)  # of what is no span
 ROUNDING = 1e-3  # of sums of scores, at most
 
-# Row, tokens of its text, lowest score that matters -> numbers of heads, rising, and their scores from first to last
-# token of the text, (heads, tokens, tokens) float32; the heads that are missing have none that matters.
-SpanScores = Callable[[int, int, float], tuple[np.ndarray, np.ndarray]]
+# Row, tokens of its text, lowest score -> the spans of at least that score as columns: head, first and last token of
+# the text, (spans,) int64, rising in this order, and their scores, float32
+Above = Callable[[int, int, float], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 
 
-def dense(logits: np.ndarray) -> SpanScores:
-    """Returns the scores out of whole matrices. Args: logits: (rows, heads, length, length), any number type."""
+def dense(logits: np.ndarray) -> Above:
+    """Returns the search in whole matrices. Args: logits: (rows, heads, length, length), any number type."""
 
-    def scores(row: int, tokens: int, lowest: float) -> tuple[np.ndarray, np.ndarray]:
+    def above(row: int, tokens: int, lowest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         of_text = logits[row, :, 1 : tokens + 1, 1 : tokens + 1]
         whole = np.issubdtype(logits.dtype, np.integer)  # int8 beside a float would all be made float64
-        heads = np.flatnonzero((of_text >= (max(math.ceil(lowest), -99) if whole else lowest)).any(axis=(1, 2)))
-        return heads, np.where(np.tri(tokens, k=-1, dtype=bool), HIDDEN, of_text[heads].astype(np.float32))
+        head, first, last = np.nonzero(of_text >= (max(math.ceil(lowest), -99) if whole else lowest))
+        right = first <= last
+        head, first, last = head[right], first[right], last[right]
+        return head, first, last, of_text[head, first, last].astype(np.float32)
 
-    return scores
+    return above
 
 
-def factored(factors: np.ndarray) -> SpanScores:
-    """Returns the scores out of the factors of `GlobalPointer`, without those of heads that have none high enough.
+def factored(factors: np.ndarray) -> Above:
+    """Returns the search in the factors of `GlobalPointer`.
+
+    A span's score is product + start + end. Only those (head, first token) are looked at whose start, with the largest
+    product of that token and the largest end of the head, is high enough: of a trained network few are.
 
     Args: factors: (rows, length + 2 * heads, length) float32, as the layer returns them with `factored`.
     """
     products, (start, end) = factors[:, : factors.shape[2]], np.split(factors[:, factors.shape[2] :], 2, axis=1)
 
-    def scores(row: int, tokens: int, lowest: float) -> tuple[np.ndarray, np.ndarray]:
+    def above(row: int, tokens: int, lowest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         ordered = np.where(np.tri(tokens, k=-1, dtype=bool), HIDDEN, products[row, 1 : tokens + 1, 1 : tokens + 1])
         first, last = start[row, :, 1 : tokens + 1], end[row, :, 1 : tokens + 1]
-        highest = ordered.max(initial=HIDDEN) + first.max(axis=1, initial=HIDDEN) + last.max(axis=1, initial=HIDDEN)
-        heads = np.flatnonzero(highest >= lowest - ROUNDING)
-        return heads, ordered + first[heads, :, None] + last[heads, None, :]
+        highest = first + ordered.max(axis=1, initial=HIDDEN) + last.max(axis=1, initial=HIDDEN)[:, None]
+        head, token = np.nonzero(highest >= lowest - ROUNDING)
+        scores = ordered[token] + first[head, token, None] + last[head]  # (pairs, tokens)
+        pair, end_token = np.nonzero(scores >= lowest)
+        return head[pair], token[pair], end_token, scores[pair, end_token]
 
-    return scores
+    return above
 
 
-def spans_above(scores: SpanScores, inside: np.ndarray, threshold: float) -> Found:
+def spans_above(above: Above, inside: np.ndarray, threshold: float) -> Found:
     """Returns the spans whose sigmoid of the score is at least the threshold, of a row the best MOST_SPANS.
 
     Args:
-        scores: `dense` or `factored`. threshold: above 0, below 1; 0.5 is a score of 0.
+        above: `dense` or `factored`. threshold: above 0, below 1; 0.5 is a score of 0.
         inside: (rows, length) bool, tokens of the text; [CLS] stands before them and [SEP] behind.
     Returns: by rising row, label, start and end; the confidence is the sigmoid, float32.
     """
-    lowest = _logit(threshold)
     columns = [np.zeros((5, 0))]
     for row, tokens in enumerate(inside.sum(axis=1).tolist()):
-        heads, of_heads = scores(row, tokens, lowest)
-        found = np.nonzero(of_heads >= lowest)
-        values = of_heads[found]
+        head, first, last, values = above(row, tokens, _logit(threshold))
         best = np.sort(np.argsort(-values, kind="stable")[:MOST_SPANS])
-        head, first, last = (column[best] for column in found)
-        columns.append(np.stack([np.full(len(best), row), heads[head], first + 1, last + 2, values[best]]))
+        columns.append(np.stack([np.full(len(best), row), head[best], first[best] + 1, last[best] + 2, values[best]]))
     table = np.concatenate(columns, axis=1)
     return Spans(*table[:4].astype(np.int64)), _sigmoid(table[4])
 
