@@ -50,7 +50,7 @@ def _main(argv: Sequence[str] | None) -> None:
     model = model_folder.load_model(folders.model, task)
     model_folder.require_same_encoding(model, folders.prepared)
 
-    with tqdm(desc="search", total=3 * (9 * args.rounds + 2), unit="score", disable=None) as bar:
+    with tqdm(desc="search", total=27 * args.rounds + 7 * len(numbers) + 11, unit="score", disable=None) as bar:
 
         def score_on(split: Split) -> Callable[[dict[str, float]], float]:
             def score(values: dict[str, float]) -> float:
@@ -82,10 +82,10 @@ def _print(name: str, measure: str, numbers: Sequence[Number], found: Found, gai
     print(table(f"{name}: numbers that change {measure}", ["key", "now", "found"], rows))
     print(f"\n{measure} on all validation rows: {found.before:.4f} -> {found.after:.4f}, searched on these very rows")
     print(f"on rows not searched: {np.mean(gains):+.4f} (the halves: {gains[0]:+.4f}, {gains[1]:+.4f})")
-    if np.mean(gains) <= 0:
-        print("\nNothing is gained on rows not searched: keep the present values.")
-        return
     changed = {one.key for one in numbers if found.values[one.key] != one.value}
+    if np.mean(gains) <= 0 or not changed:
+        print("\nNothing is gained on rows not searched, or nothing found: keep the present values.")
+        return
     values: dict[Place, float] = {
         (name, "predict", key): value for key, value in found.values.items() if key in changed
     }

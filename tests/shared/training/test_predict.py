@@ -1,3 +1,5 @@
+import threading
+import time
 from types import SimpleNamespace
 
 import keras
@@ -119,3 +121,24 @@ def test_a_network_is_made_ready_for_prediction_once():
     network = toy.network()
     assert predictor(network) is predictor(network)
     assert predictor(network) is not predictor(toy.network())
+
+
+@pytest.mark.parametrize(("shared", "together"), [(True, 1), (False, 2)])
+def test_batches_overlap_unless_several_devices_share_each(monkeypatch, shared, together):
+    machine = SimpleNamespace(distribution=SimpleNamespace(shared=shared))
+    monkeypatch.setattr("shared.training.predict.configured", lambda: machine)
+    at_work, most, lock = [], [], threading.Lock()
+
+    def answer(inputs):
+        with lock:
+            at_work.append(1)
+            most.append(len(at_work))
+        time.sleep(0.05)
+        with lock:
+            at_work.pop()
+        return {"logits": np.zeros((len(inputs["token_ids"]), 2))}
+
+    predict_rows(
+        SimpleNamespace(inputs=[SimpleNamespace(name="token_ids")], predictor=answer), toy.split(20), LENGTH, settings()
+    )
+    assert max(most) == together
