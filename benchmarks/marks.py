@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.synthetic import EVENT_TYPES, MARKS, OBJECT, SUBJECT
 from shared.arrays import Split
-from shared.training.batches import collate, prediction_batches
+from shared.training.batches import collate
+from shared.training.prediction_batches import prediction_batches
 
 SURE = 12.0  # logit of a label at its mark; minus this elsewhere
 

@@ -4,8 +4,9 @@
 
 Lengths are those of the raw files: by default the development data in $BASELINE_KIT_SHARED (default ../shared), else
 the bundled sample. "best N" are the N bucket lengths with the least padding for these lengths, "auto" is what
-`train.bucket_lengths: auto` takes. Rows that fill up a batch count as padding. Prediction is of the validation rows.
-Nothing is computed but lengths, so it takes seconds.
+`train.bucket_lengths: auto` takes. Rows that fill up a batch count as padding. Prediction is of the validation rows;
+"fitted" is how it goes with TensorFlow without XLA, where each batch has a width of its own. Nothing is computed but
+lengths, so it takes seconds.
 """
 
 import argparse
@@ -20,13 +21,14 @@ from shared.cli import run
 from shared.settings import load_settings, raw_folders
 from shared.task import load_task
 from shared.training.batches import (
+    Batch,
     BucketLengths,
     bucket_widths_for,
     padded_share,
-    prediction_batches,
     shapes,
     training_batches,
 )
+from shared.training.prediction_batches import fitted_batches, prediction_batches
 from shared.training.settings import TrainSettings
 
 REPEATS = 20  # random epochs
@@ -72,13 +74,12 @@ def _main(argv: Sequence[str] | None) -> None:
 
     size = settings.hardware.predict_batch_size
     print(f"{_described(valid)}: prediction, batches of {size}")
-    print(_prediction_line("params.yaml", valid, size, train.bucket_lengths))
+    print(_prediction_line("fitted", valid, fitted_batches(valid, size)))
+    print(_prediction_line("params.yaml", valid, prediction_batches(valid, size, train.bucket_lengths)))
     for count in arguments.counts:
-        print(_prediction_line(f"best {count}", valid, size, bucket_widths_for(valid, count, size)))
-    print(_prediction_line("auto", valid, size, "auto"))
-    print("  by tokens, auto")
-    for tokens in arguments.tokens:
-        print(_prediction_line(f"batch_tokens {tokens}", valid, size, "auto", tokens))
+        buckets = bucket_widths_for(valid, count, size)
+        print(_prediction_line(f"best {count}", valid, prediction_batches(valid, size, buckets)))
+    print(_prediction_line("auto", valid, prediction_batches(valid, size, "auto")))
     print("bucket lengths of training")
     for count in arguments.counts:
         print(f"  best {count}: {' '.join(map(str, bucket_widths_for(lengths, count, train.batch_size)))}")
@@ -97,8 +98,7 @@ def _training_line(label: str, lengths: np.ndarray, train: TrainSettings) -> str
     return f"  {label:24} {padded_share(lengths, batches):7.1%} {len(shapes(batches)):7} {len(batches):7}"
 
 
-def _prediction_line(label: str, lengths: np.ndarray, size: int, bucket_lengths: BucketLengths, tokens: int = 0) -> str:
-    batches = prediction_batches(lengths, size, bucket_lengths, tokens)
+def _prediction_line(label: str, lengths: np.ndarray, batches: Sequence[Batch]) -> str:
     return f"  {label:24} {padded_share(lengths, batches):7.1%} {len(shapes(batches)):7} {len(batches):7}"
 
 

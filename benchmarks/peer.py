@@ -30,7 +30,8 @@ from benchmarks.peers.ratios import Spread, best, rates, speedups
 from shared.cli import run
 from shared.errors import UserError
 from shared.files import write_json
-from shared.training.batches import Batch, Planned, padded_share, prediction_batches
+from shared.training.batches import Batch, Planned, padded_share
+from shared.training.prediction_batches import planned_batches
 
 WORKER = Path(__file__).parent / "peers" / "transformers_worker.py"
 PHASES = ("train", "predict")
@@ -116,8 +117,7 @@ def _measured(case: Case, phase: str, arguments: argparse.Namespace) -> dict[str
     """Prints the table of a phase and returns the seconds of each way."""
     lengths = unit_lengths(case, phase)
     settings = case.settings
-    size = settings.hardware.predict_batch_size, settings.train.bucket_lengths
-    batches: dict[str, Sequence[Batch | Planned]] = {"our": prediction_batches(lengths, *size)}
+    batches: dict[str, Sequence[Batch | Planned]] = {"our": planned_batches(lengths, settings)}
     if phase == "train":
         own = random_batches(lengths, settings.train.batch_size, case.seed)
         batches = {"our": case.batches(), "the peer's own": own}

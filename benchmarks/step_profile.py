@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.real_rows import RealRows, add_arguments
 from shared.cli import run
-from shared.training.batches import prediction_batches
+from shared.training.prediction_batches import planned_batches
 
 # The first pattern that an operation's name contains decides its kind.
 KINDS = {
@@ -67,8 +67,7 @@ def _main(argv: Sequence[str] | None) -> None:
     total = sum(operations.values())
     steps = len(real.batches)
     if predicts:
-        size = real.settings.hardware.predict_batch_size, real.settings.train.bucket_lengths
-        steps = len(prediction_batches(real.feed.lengths, *size))
+        steps = len(planned_batches(real.feed.lengths, real.settings))
     print(f"{real.raw}: {steps} steps; {real.machine}; {real.network.count_params():,} weights")
     if not predicts:
         print(f"first step {first.first_step_s:.1f} s, {real.engine.compilations} compiled; {plain.line()}")

@@ -18,7 +18,8 @@ import numpy as np
 
 from benchmarks.real_rows import RealRows, add_arguments
 from shared.cli import run
-from shared.training.batches import padded_share, prediction_batches
+from shared.training.batches import padded_share
+from shared.training.prediction_batches import planned_batches
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,9 +42,8 @@ def _main(argv: Sequence[str] | None) -> None:
     print(f"{real.raw}: {units}; {real.machine}; {real.network.count_params():,} weights")
     rate = matmul_rate(real.machine.precision)
     print(f"matrix product 2048 cubed, {real.machine.precision}: {rate / 1e9:.0f} GFLOP/s")
-    size = settings.hardware.predict_batch_size, settings.train.bucket_lengths
     for label, work, padding, passes in (
-        ("prediction", real.predict, padded_share(lengths, prediction_batches(lengths, *size)), 1),
+        ("prediction", real.predict, padded_share(lengths, planned_batches(lengths, settings)), 1),
         ("training", real.train, padded_share(lengths, real.batches), 3),
     ):
         seconds = timed(work, arguments.repeats)

@@ -14,8 +14,8 @@ from competitions.lic2020_ee.scoring import score
 from competitions.lic2020_ee.settings import Settings
 from shared.arrays import Split
 from shared.task import Labels, Prepared
-from shared.training.batches import prediction_batches
 from shared.training.feed import Arrays
+from shared.training.prediction_batches import prediction_batches
 
 ROWS_AT_ONCE = 64  # at 256 tokens and 435 labels 28 MB of scores
 SPAN_ROWS_AT_ONCE = 8  # at 256 tokens and 282 heads 148 MB, of a byte each

@@ -15,7 +15,7 @@ from competitions.lic2020_mrc.settings import Settings
 from competitions.lic2020_mrc.windows import WindowedSplit
 from shared.arrays import Ragged, Split
 from shared.task import Labels, Prepared
-from shared.training.batches import prediction_batches
+from shared.training.prediction_batches import prediction_batches
 
 WINDOWS_AT_ONCE = 64
 SURE = 1000.0  # how far the logits of a perfect model are apart

@@ -18,7 +18,7 @@ from competitions.lic2020_re.settings import Settings
 from competitions.lic2020_re.spans import spans_of
 from shared.arrays import Split
 from shared.task import Labels, Prepared
-from shared.training.batches import prediction_batches
+from shared.training.prediction_batches import prediction_batches
 
 ROWS_AT_ONCE = 64  # at 256 tokens and 55 relations 2 MB of labels
 REASONS = ("cut", "boundary", "not in text", "pairing", "combine")

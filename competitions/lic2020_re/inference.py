@@ -14,6 +14,7 @@ from shared.arrays import Split
 from shared.decoding.gplinker import factored
 from shared.task import Labels, Outputs
 from shared.training.feed import Arrays
+from shared.training.hardware import configured
 from shared.training.predict import predict_batches, predictor
 
 
@@ -57,14 +58,14 @@ def object_logits(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields pairs' numbers and their object logits, (these pairs, length, 2 * relations), a batch at a time.
 
-    The last batch is filled up, so that there is one shape a width.
+    Where each shape is compiled, the last batch is filled up.
 
     Args: network: the second of `Parts`. hidden_sum: (batch, length, dim). row: (pairs,) places in the batch.
         subjects: (pairs, 2), half-open.
     """
-    size = settings.hardware.predict_batch_size
+    size, any_shape = settings.hardware.predict_batch_size, configured().any_shape
     for first in range(0, len(row), size):
         pairs = np.arange(first, min(first + size, len(row)))
-        filled = np.resize(pairs, size)
+        filled = pairs if any_shape else np.resize(pairs, size)
         inputs = {"hidden_sum": hidden_sum[row[filled]], "subjects": (subjects[filled] - [0, 1]).astype(np.int32)}
         yield pairs, predictor(network)(inputs)["object_logits"][: len(pairs)]

@@ -166,25 +166,6 @@ def steps_per_epoch(lengths: np.ndarray, train: TrainSettings, devices: int = 1)
     return len(training_batches(lengths, train, devices, 1, np.random.default_rng(0)))
 
 
-def prediction_batches(
-    lengths: np.ndarray, batch_size: int, bucket_lengths: BucketLengths, batch_tokens: int = 0
-) -> list[Batch]:
-    """Returns batches by rising length, so that little is padded; every row stands in exactly one.
-
-    They are made from the longest row on, so that all but the first, the shortest, are full; see `rows_of`.
-    """
-    order = np.argsort(lengths, kind="stable")
-    widths = bucket_widths(lengths, bucket_lengths, 1 if batch_tokens else batch_size)
-    batches: list[Batch] = []
-    end = len(order)
-    while end:
-        width = int(widths[order[end - 1]])
-        size = rows_of(width, batch_size, batch_tokens)
-        batches.append((order[max(end - size, 0) : end], width))
-        end = max(end - size, 0)
-    return batches[::-1]
-
-
 def collate(split: Split, names: Sequence[str], batch: Batch) -> dict[str, np.ndarray]:
     """Returns the named fields of a batch: ragged ones padded with 0 to (rows, width) int32, dense ones (rows, ...)."""
     rows, width = batch

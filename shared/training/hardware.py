@@ -51,6 +51,11 @@ class Hardware:
         """Whether this host writes the files."""
         return self.host == 0
 
+    @property
+    def any_shape(self) -> bool:
+        """Whether a compiled function takes arrays of any shape; else it is compiled again for each."""
+        return self.backend == "tensorflow" and not self.jit
+
     def __str__(self) -> str:
         places = f"{self.devices} x {self.accelerator}" if self.devices > 1 else self.accelerator
         if self.hosts > 1:

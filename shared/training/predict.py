@@ -8,10 +8,11 @@ import numpy as np
 from tqdm import tqdm
 
 from shared.arrays import Split
-from shared.training.batches import collate, prediction_batches
+from shared.training.batches import collate
 from shared.training.feed import Arrays
 from shared.training.hardware import configured
 from shared.training.overlap import overlapped
+from shared.training.prediction_batches import planned_batches
 from shared.training.prediction_cache import cached
 from shared.training.prefetch import Prefetcher
 
@@ -45,7 +46,7 @@ def predict_batches(
         -> inputs by name; called in another thread. settings: the competition's, for buckets and batch size. label:
         text of a progress bar; None: no bar.
     """
-    batches = prediction_batches(lengths, settings.hardware.predict_batch_size, settings.train.bucket_lengths)
+    batches = planned_batches(lengths, settings)
     predict = cached(predictor(network))
     at_once = 1 if configured().distribution.shared else BATCHES_AT_ONCE
 

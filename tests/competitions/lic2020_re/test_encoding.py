@@ -148,7 +148,8 @@ def test_a_place_of_whole_tokens_gives_back_the_value(text, data):
     start = data.draw(st.integers(0, len(text) - 1))
     value = text[start : data.draw(st.integers(start + 1, len(text)))]
     found = places(text, value)
-    assert all(value.strip() in one or one in value for one in found)
+    core = value.strip(" \u200b")  # what has tokens
+    assert all(core in one or one in value for one in found)
     if value in found:
         assert set(found) == {value}
 

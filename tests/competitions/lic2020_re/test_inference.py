@@ -9,6 +9,7 @@ from competitions.lic2020_re.inference import infer
 from competitions.lic2020_re.spans import spans_of
 from competitions.lic2020_re.task import task
 from shared.arrays import Split
+from shared.training.hardware import Hardware
 from tests.competitions.lic2020_re.layout import SCHEMA
 from tests.competitions.lic2020_re.sentences import EXAMPLES, LABELS, NUMBER, prepared, settings, split_of, triple
 from tests.shared.training.steps import take_steps
@@ -64,11 +65,15 @@ def test_with_perfect_probabilities_the_gold_triples_come_back_row_by_row(batch_
     assert all(0.99 < sure <= 1.0 for row in got["confidence"] for sure in row)
 
 
-def test_pairs_come_in_batches_of_one_size_a_width():
+@pytest.mark.parametrize(("jit", "size", "width"), [(True, 4, 40), (False, 3, 32)])
+def test_pairs_are_filled_up_to_one_size_a_width_where_shapes_are_compiled(monkeypatch, jit, size, width):
+    machine = Hardware("cpu", "float32", jit, "tensorflow")
+    for module in ("competitions.lic2020_re.inference", "shared.training.prediction_batches"):
+        monkeypatch.setattr(f"{module}.configured", lambda: machine)
     split = split_of(*EXAMPLES)
     oracle = Oracle(split)
     infer(oracle, split, settings(hardware={"predict_batch_size": 4}), LABELS)
-    assert oracle.shapes == {((4, 40, 4), (4, 2), np.dtype("int32"))}
+    assert oracle.shapes == {((size, width, 4), (size, 2), np.dtype("int32"))}
 
 
 @pytest.mark.parametrize("threshold", ["subject_threshold", "object_threshold"])

@@ -15,7 +15,6 @@ from shared.training.batches import (
     bucket_widths_for,
     collate,
     padded_share,
-    prediction_batches,
     runs,
     shapes,
     steps_per_epoch,
@@ -227,41 +226,10 @@ def test_with_single_steps_every_run_is_one_batch():
     assert [len(run) for run in runs(epoch(np.arange(40) % 16), 1)] == [1] * 10
 
 
-@settings(deadline=None)
-@given(LENGTHS, SIZE, TOKENS, st.one_of(BUCKETS, st.just("auto")))
-def test_prediction_goes_by_rising_length_and_holds_each_row_once(lengths, size, tokens, buckets):
-    batches = prediction_batches(lengths, size, buckets, tokens)
-    order = rows_of(batches)
-    assert sorted(order) == list(range(len(lengths)))
-    assert (np.diff(lengths[order]) >= 0).all()
-    assert all(lengths[rows].max() <= width for rows, width in batches)
-    if not tokens:
-        assert [len(rows) for rows, _ in batches[1:]] == [size] * max(len(batches) - 1, 0)
-    assert len(shapes(batches[1:])) == len({width for _, width in batches[1:]})
-
-
-def test_prediction_by_tokens_puts_many_short_rows_in_a_batch_and_few_long_ones():
-    lengths = np.array([4] * 9 + [30, 31])
-    batches = prediction_batches(lengths, 99, [8, 32], 32)
-    assert [(rows.tolist(), width) for rows, width in batches] == [
-        ([0], 8),
-        ([1, 2, 3, 4], 8),
-        ([5, 6, 7, 8], 8),
-        ([9], 32),
-        ([10], 32),
-    ]
-
-
-def test_equal_lengths_keep_their_order_in_prediction():
-    batches = prediction_batches(np.array([5, 2, 5, 2]), 3, [8])
-    assert [(rows.tolist(), width) for rows, width in batches] == [([1], 8), ([3, 0, 2], 8)]
-
-
 def test_no_rows_make_no_batches():
     none = np.zeros(0, np.int64)
     for buckets in ((8,), "auto"):
         assert epoch(none, train_settings(4, buckets)) == []
-        assert prediction_batches(none, 4, buckets) == []
     assert shapes([]) == set()
     assert runs([], 2) == []
 
