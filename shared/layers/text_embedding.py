@@ -87,13 +87,14 @@ class TextEmbedding(keras.layers.Layer):
         return {table.name: table for table in tables if table is not None}
 
     def build(self, token_ids_shape, segment_ids_shape=None, extra_shape=None, condition_shape=None):
-        def table(index, name, rows, width):
+        def table(index, name, rows, width, **options):
             seed = None if self.seed is None else self.seed + index
             start = keras.initializers.TruncatedNormal(stddev=self.initializer_range, seed=seed)
-            return self.add_weight(name=name, shape=(rows, width), initializer=start)
+            return self.add_weight(name=name, shape=(rows, width), initializer=start, **options)
 
         token_dim, width = self.embedding_dim or self.hidden_dim, self.width
-        self.token_table = table(0, "token_embedding", self.vocabulary_size, token_dim)
+        # Rows are cast, not the table: the gradients of a frequent token then add up in float32.
+        self.token_table = table(0, "token_embedding", self.vocabulary_size, token_dim, autocast=False)
         self.segment_table = table(1, "segment_embedding", self.segment_count, width)
         rows = self.max_positions
         self.position_table = table(2, "position_embedding", rows, width) if rows else None
@@ -104,6 +105,7 @@ class TextEmbedding(keras.layers.Layer):
     def call(self, token_ids, segment_ids, extra=None, condition=None, training=None):
         tokens = shifted("token_embedding", self.token_table)
         x = ops.take(tokens, token_ids, axis=0)  # (batch, length, embedding_dim or hidden_dim)
+        x = ops.cast(x, self.compute_dtype)
         if self.widen is not None and self.projection == "before":
             x = self.widen(x)
         # Few segments: a product with one-hot rows has a dense gradient, which is far cheaper than a scatter.

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from keras import ops
 
 from shared.layers.offsets import shifting
 from shared.layers.text_embedding import TextEmbedding
 from tests.conftest import to_numpy
+from tests.shared.layers.differentiate import differentiate, rounded
 from tests.shared.layers.layer_check import check_layer, randomize
 from tests.shared.layers.reference import conditional_layer_norm, layer_norm
 
@@ -163,3 +165,22 @@ def test_a_layer_without_positions_has_no_table_of_them():
     layer = TextEmbedding(**SIZE)
     layer(TOKENS, SEGMENTS)
     assert list(layer.tables) == ["token_embedding", "segment_embedding"]
+
+
+def test_the_gradient_of_a_token_seen_thousands_of_times_adds_up_in_float32(rng):
+    tokens, above = np.full((32, 128), 3, "int32"), rounded(rng.uniform(0.0, 2.0, size=(32, 128, 8)) * np.arange(8))
+
+    def gradient(dtype):
+        layer = TextEmbedding(**SIZE, seed=0, dtype=dtype)
+        layer.build(tokens.shape)
+
+        def looked_up(offset):
+            with shifting({"token_embedding": offset}):
+                return ops.cast(layer(tokens, np.zeros_like(tokens)), "float32")
+
+        return differentiate(looked_up, [np.zeros((10, 8))], above)[1][0]
+
+    got, want = gradient("mixed_bfloat16"), gradient("float32")
+    assert not got[[0, 1, 2, *range(4, 10)]].any()
+    # Added up in bfloat16 the sum stops growing when it is 256 times what is added.
+    np.testing.assert_allclose(got[3], want[3], atol=0.03 * np.abs(want[3]).max())
