@@ -9,7 +9,7 @@
     trials:
       baseline:
       fgm:
-        train.tricks.fgm: 1.0
+        train.tricks.adversary: fgm
 
 A key of `base` or of a trial is one of the competition's block, written as for `dvc exp run -S` without its name.
 """

@@ -13,7 +13,8 @@ _EMBEDDING = re.compile(r"(?:^|/)backbone/embedding/")
 class LayerDecay(Rates):
     """The rate of block i of n is multiplied by decay^(n - i), i from 0, that of the embeddings by decay^(n + 1).
 
-    All other weights, as those of the head, keep theirs. (ELECTRA's code takes one power more for all below the head.)
+    All other weights, as those of the head, keep theirs. Layers that share their weights, as in ALBERT, are one
+    block, as weights can have but one rate. (ELECTRA's code takes one power more for all below the head.)
 
     Args: decay: float, the factor from each block to the one below it.
     Reference: Howard & Ruder 2018, https://arxiv.org/abs/1801.06146; Clark et al. 2020, https://arxiv.org/abs/2003.10555

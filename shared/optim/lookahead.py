@@ -10,8 +10,9 @@ from shared.optim.wrapper import DisplacementWrapper, value
 class Lookahead(DisplacementWrapper):
     """After every `steps` steps: slow <- slow + share * (theta - slow), theta <- slow.
 
-    The slow weights start where the weights are when the first step begins. (bert4keras with tf.keras starts them at 0
-    and takes their first step at once, which halves the weights.)
+    The jump is part of the displacement: what scales or stops displacements goes inside. The slow weights start where
+    the weights are when the first step begins. (bert4keras with tf.keras starts them at 0 and takes their first step at
+    once, which halves the weights.)
 
     Args: steps: int. share: float, of the way that the slow weights take.
     Reference: Zhang et al. 2019, https://arxiv.org/abs/1907.08610

@@ -11,6 +11,8 @@ Wrap = Literal[
     "weight_decay", "layer_adaptation", "piecewise", "lookahead", "lazy", "layer_decay", "rates", "swa"
 ]  # fmt: skip
 _UNDONE_BY_ADAPTATION = ("piecewise", "lookahead", "layer_decay", "rates")
+# Decay is not among them: it shrinks the weights in the step of a jump as in any other, and the slow ones follow.
+_PARTED_FROM_LOOKAHEAD = ("piecewise", "lazy", "layer_decay", "rates")
 
 
 class OptimizerSettings(Section):
@@ -19,7 +21,11 @@ class OptimizerSettings(Section):
     The bias-corrected average of the weights (train.ema_momentum) always comes outermost.
     """
 
-    kind: Kind = Field("adamw", description="the innermost optimizer; train.weight_decay holds for each, decoupled")
+    kind: Kind = Field(
+        "adamw",
+        description="the innermost optimizer; train.weight_decay holds for each, decoupled. adam is adamw, but lets "
+        "weight_decay have a place in wrap, as all others do",
+    )
     wrap: tuple[Wrap, ...] = Field((), description="what is wrapped around it, innermost first")
     sgd_momentum: float = Field(0.9, ge=0, lt=1, description="of kind sgd")
     piecewise_points: Annotated[
@@ -35,7 +41,11 @@ class OptimizerSettings(Section):
         ("token_embedding",), description="lazy: parts of the paths of tables whose rows rest without a gradient"
     )
     layer_decay_rate: float = Field(
-        0.9, gt=0, le=1, description="layer_decay: factor on the rate from each block to the one below it"
+        0.9,
+        gt=0,
+        le=1,
+        description="layer_decay: factor on the rate from each block to the one below it; layers with the same weights "
+        "are one block",
     )
     rate_factors: tuple[tuple[str, Annotated[float, Field(ge=0)]], ...] = Field(
         (),
@@ -63,6 +73,14 @@ class OptimizerSettings(Section):
                 raise ValueError(
                     f"layer_adaptation gives steps a size of its own, which undoes {undone} inside of it. "
                     f"Put {undone} behind layer_adaptation in wrap"
+                )
+        if "lookahead" in wrap:
+            outside = wrap[wrap.index("lookahead") + 1 :]
+            parted = next((name for name in outside if name in _PARTED_FROM_LOOKAHEAD), None)
+            if parted:
+                raise ValueError(
+                    f"lookahead sets the weights to its slow ones, and {parted} outside of it would part them. "
+                    f"Put {parted} before lookahead in wrap"
                 )
         if ("rates" in wrap) != bool(self.rate_factors):
             raise ValueError("rates in wrap and rate_factors go together. Give both or none")

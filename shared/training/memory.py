@@ -34,7 +34,7 @@ _MOMENTS = {
     "sgd": 1,
     "lion": 1,
     "rmsprop": 1,
-    "adafactor": 0,
+    "adafactor": 1,
 }  # numbers kept for each weight
 _RECOMPUTED = 1.25  # of a block, while its gradient is computed
 _UPDATE_COPIES = 3  # the gradient, clipped, and what the optimizer makes of it

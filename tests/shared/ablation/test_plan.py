@@ -2,6 +2,7 @@
 
 import shlex
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from dvc.utils.hydra import apply_overrides
@@ -9,7 +10,9 @@ from dvc.utils.hydra import apply_overrides
 from shared.ablation.commands import commands
 from shared.ablation.plan import Plan, Trial, load_plan
 from shared.errors import UserError
+from shared.optim.settings import Kind, Wrap
 from shared.settings_document import read_yaml
+from shared.training.tricks.settings import TricksSettings
 from tests.conftest import REPOSITORY
 from tests.pipelines.lic2020 import NAMES
 from tests.pipelines.project import NAME, write_project
@@ -151,6 +154,18 @@ def test_the_plans_of_the_kit_are_valid_and_have_three_seeds(name, preset, monke
     assert plan.task.name == name
     assert len(plan.seeds) == 3
     assert plan.trials["baseline"].settings.model.backbone.preset == preset
+
+
+def test_a_trial_of_sohu_has_each_optimizer_each_wrapper_and_each_key_of_the_tricks(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    trials = load_plan(REPOSITORY / "plans" / f"{NAME}.yaml").trials.values()
+    optimizers = [trial.settings.train.optimizer for trial in trials]
+    assert {one.kind for one in optimizers} == set(get_args(Kind))
+    assert {name for one in optimizers for name in one.wrap} == set(get_args(Wrap))
+    adversaries = TricksSettings.model_fields["adversary"].annotation
+    assert {trial.settings.train.tricks.adversary for trial in trials} == set(get_args(adversaries))
+    keys = {place[2] for trial in trials for place in trial.overrides if place[:2] == ("train", "tricks")}
+    assert keys == set(TricksSettings.model_fields)
 
 
 def test_every_plan_of_the_kit_has_a_competition_of_its_name():

@@ -96,8 +96,9 @@ def rmsprop():
     return step
 
 
-def adafactor():
-    """Shazeer & Stern 2018, algorithms 4 and 5, relative steps of at most the rate."""
+def adafactor(decay=0.0):
+    """Shazeer & Stern 2018, algorithms 4 and 5, relative steps of at most the rate; they are relative to what decay
+    leaves, as Keras decays first."""
     rows, columns, whole = {}, {}, {}
 
     def step(thetas, gradients, t):
@@ -112,7 +113,8 @@ def adafactor():
                 v = whole[name] = beta * whole.get(name, 0.0) + (1 - beta) * square
             u = g / np.sqrt(v)
             u = u / max(1.0, rms(u))
-            moved[name] = thetas[name] - max(1e-3, rms(thetas[name])) * min(rate(t), t**-0.5) * u
+            theta = thetas[name] * (1 - (0.0 if name in PLAIN else rate(t) * decay))
+            moved[name] = theta - max(1e-3, rms(theta)) * min(rate(t), t**-0.5) * u
         return moved
 
     return step

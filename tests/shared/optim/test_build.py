@@ -6,11 +6,14 @@ from contextlib import ExitStack
 import keras
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from shared.backbones.settings import BackboneSettings, build_backbone
 from shared.errors import UserError
 from shared.optim.adamw import AdamW
 from shared.optim.build import build_optimizer, learning_rate
 from shared.optim.ema import Ema
+from shared.optim.layer_decay import LayerDecay
 from shared.optim.radam import RAdam
 from shared.optim.schedule import WarmupLinearDecay
 from shared.optim.wrapper import Wrapper
@@ -54,8 +57,12 @@ KINDS = {
     "sgd": lambda: reference.weight_decay(reference.sgd(), DECAY),
     "lion": lambda: reference.weight_decay(reference.lion(), DECAY),
     "rmsprop": lambda: reference.weight_decay(reference.rmsprop(), DECAY),
+    "adafactor": lambda: reference.adafactor(DECAY),
 }
-REFUSED = {(name, "layer_adaptation") for name in ("piecewise", "lookahead", "layer_decay", "rates")}
+REFUSED = {
+    **{(name, "layer_adaptation"): name for name in ("piecewise", "lookahead", "layer_decay", "rates")},
+    **{("lookahead", name): name for name in ("piecewise", "lazy", "layer_decay", "rates")},
+}  # and what the message says to put elsewhere
 PAIRS = [pair for pair in itertools.permutations(INNER, 2) if pair not in REFUSED]
 AVERAGES = [(name, average) for name in INNER for average in ("ema", "swa")]
 
@@ -164,10 +171,6 @@ def test_radam_has_no_amsgrad():
         RAdam(1e-3, amsgrad=True)
 
 
-def test_adafactor_equals_its_reference():
-    compare(train_settings(kind="adafactor", decay=0.0), reference.adafactor())
-
-
 def test_adafactor_survives_a_row_and_a_column_without_gradient():
     """In float32, where Keras' default for epsilon_1 gives 0 / 0."""
     variables = [keras.Variable(np.ones((3, 2), "float32"), name="table")]
@@ -189,7 +192,16 @@ def test_each_pair_equals_its_reference(first, second):
     compare(train_settings(wrap), nested(wrap, base(wrap)))
 
 
-@pytest.mark.parametrize("kind", ["radam", "sgd", "lion", "rmsprop"])
+@pytest.mark.parametrize(("first", "second"), REFUSED)
+def test_each_pair_in_which_one_undoes_the_other_is_refused_and_turned_round_allowed(first, second):
+    place = {"lookahead": "before lookahead", "layer_adaptation": "behind layer_adaptation"}
+    moved = REFUSED[first, second]
+    with pytest.raises(ValidationError, match=f"Put {moved} {place[first if moved == second else second]} in wrap"):
+        train_settings([first, second])
+    assert (second, first) in PAIRS
+
+
+@pytest.mark.parametrize("kind", ["radam", "sgd", "lion", "rmsprop", "adafactor"])
 def test_wrappers_go_around_other_kinds(kind):
     wrap = ["lazy", "layer_decay", "lookahead"]
     compare(train_settings(wrap, kind), nested(wrap, KINDS[kind]()))
@@ -278,8 +290,9 @@ def test_a_lazy_row_rests_but_its_moments_decay():
     np.testing.assert_array_equal(to_numpy(variables[0])[1], row)
 
 
-def test_without_wrappers_the_optimizer_is_adamw_itself():
-    assert type(built(train_settings(kind="adamw", ema=0.9), start())) is AdamW
+@pytest.mark.parametrize("kind", ["adamw", "adam"])
+def test_without_wrappers_the_optimizer_is_adamw_itself(kind):
+    assert type(built(train_settings(kind=kind, ema=0.9), start())) is AdamW
 
 
 def test_around_wrappers_the_average_is_outermost_and_there_is_one():
@@ -320,6 +333,18 @@ def test_options_that_fit_nothing_are_user_errors(wrap, changes, words):
 def test_layer_decay_without_blocks_is_a_user_error():
     with pytest.raises(UserError, match="layer_decay needs a backbone"):
         built(train_settings(["layer_decay"]), [keras.Variable(np.zeros(2), name="kernel")])
+
+
+def test_layers_that_share_their_weights_are_one_block_of_layer_decay():
+    """ALBERT with four layers in two groups: all below the head are three sets of weights, not five."""
+    sizes = {"kind": "albert", "num_layers": 4, "num_groups": 2, "hidden_dim": 4, "num_heads": 2, "ffn_dim": 4}
+    layer = build_backbone(BackboneSettings(architecture=sizes), 9, seed=0)
+    layer.build((None, None), (None, None))
+    variables = layer.trainable_variables
+    want = {"embedding": 0.5**3, "block_0": 0.5**2, "block_1": 0.5}
+    factors = LayerDecay(None, 0.5).factors(variables)
+    assert factors == [want[variable.path.split("/")[1]] for variable in variables]
+    assert set(factors) == set(want.values())
 
 
 def test_the_rate_told_has_the_factor_of_piecewise():

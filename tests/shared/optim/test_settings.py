@@ -14,6 +14,8 @@ from tests.shared.training import toy
         ({"kind": "adafactor", "wrap": ("layer_adaptation",)}, "adafactor scales"),
         ({"wrap": ("piecewise", "layer_adaptation")}, "Put piecewise behind layer_adaptation"),
         ({"wrap": ("lookahead", "lazy", "layer_adaptation")}, "Put lookahead behind"),
+        ({"wrap": ("lookahead", "piecewise")}, "Put piecewise before lookahead"),
+        ({"wrap": ("lookahead", "weight_decay", "lazy"), "kind": "adam"}, "Put lazy before lookahead"),
         ({"wrap": ("rates",)}, "rates in wrap and rate_factors go together"),
         ({"rate_factors": (("bias", 2.0),)}, "rates in wrap and rate_factors go together"),
         ({"piecewise_points": ((5, 1.0), (5, 0.1))}, "must rise"),
@@ -44,5 +46,5 @@ def test_what_changes_nothing_is_the_default():
 
 
 def test_lamb_and_orders_that_keep_each_effect_are_accepted():
-    wrap = ("weight_decay", "lazy", "layer_adaptation", "piecewise", "layer_decay", "lookahead")
+    wrap = ("weight_decay", "lazy", "layer_adaptation", "piecewise", "layer_decay", "lookahead", "swa")
     assert OptimizerSettings(kind="adam", wrap=wrap).wrap == wrap

@@ -9,6 +9,7 @@ from shared.training.batch import Batch
 from shared.training.batches import steps_per_epoch, training_batches
 from shared.training.checkpoint import values
 from shared.training.epoch import train_epoch
+from tests.shared.optim import blocks
 from tests.shared.training import toy
 from tests.shared.training.steps import engine_of
 
@@ -22,15 +23,15 @@ ALL = {
 OPTIMIZERS = {
     "all wrappers": {"kind": "adam", **ALL},
     "swa": {"wrap": ("lookahead", "swa"), "lookahead_steps": 3, "swa_start": 0.2},
-    "radam": {"kind": "radam"},
-    "adafactor": {"kind": "adafactor"},
+    "layer_decay": {"wrap": ("layer_decay",), "layer_decay_rate": 0.5},
+    **{kind: {"kind": kind} for kind in ("radam", "sgd", "lion", "rmsprop", "adafactor")},
 }
 
 
 def engine(optimizer, dropout=0.0, **train):
     ema = 0.0 if "swa" in optimizer.get("wrap", ()) else 0.9
     settings = {"learning_rate": 0.05, "ema_momentum": ema, "weight_decay": 0.1, "clip_norm": 0.05} | train
-    return engine_of(toy.network(dropout), toy.loss, toy.train_settings(optimizer=optimizer, **settings), 10)
+    return engine_of(blocks.network(dropout), toy.loss, toy.train_settings(optimizer=optimizer, **settings), 10)
 
 
 def batch(seed):
