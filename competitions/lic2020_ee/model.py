@@ -19,13 +19,17 @@ from shared.decoding.bio import OUTSIDE, num_labels
 from shared.layers.crf import CRF, hide_missing_labels, log_likelihood
 from shared.layers.dropout import Dropout
 from shared.layers.global_pointer import GlobalPointer
+from shared.losses.cross_entropy import cross_entropy
 from shared.losses.divergence import bernoulli, categorical
+from shared.losses.focal import binary_focal, focal
+from shared.losses.multilabel_softmax import cross_entropy as multilabel_softmax
 from shared.losses.multilabel_softmax import sparse_cross_entropy
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
 from shared.training.loss import Loss
 
+HIDDEN = -1e9  # the score of a place where nothing is
 RARE = 0.001  # how likely an argument is at first, against being outside; from 0.5 on, the first epochs teach only this
 
 
@@ -51,7 +55,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     """
     model, seed, roles = settings.model, settings.train.seed, Roles.of(labels["roles"])
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    backbone = build_backbone(model.backbone, len(vocabulary), seed, model.last_layers)
     hidden = backbone(token_ids, ops.zeros_like(token_ids), padding_mask=ops.not_equal(token_ids, 0))
     hidden = Dropout(model.backbone.dropout, seed=seed + 1001, name="dropout")(hidden)
 
@@ -110,17 +114,19 @@ def loss(settings: Settings) -> Loss:
     """Returns the loss; targets as made by `feed`.
 
     CRF: the negative log-likelihood of a sentence's labels, summed over event types, mean over sentences. Softmax: the
-    cross-entropy of a token's label, summed over event types, mean over tokens. Marks: the mean cross-entropy of start
-    and end, summed over roles, mean over tokens. Spans and links: see `span_loss`. Rows of weight 0 and padding count
-    nothing.
+    cross-entropy of a token's label, or its focal loss, summed over event types, mean over tokens. Marks: the mean
+    cross-entropy, or focal loss, of start and end, summed over roles, mean over tokens; with multilabel_softmax the
+    mean of that of a role's starts and that of its ends, each over the tokens of a sentence, summed over roles, mean
+    over sentences. Spans and links: see `span_loss`. Rows of weight 0 and padding count nothing.
 
     The divergence is summed in the same way: of the label of each token by softmax, also of a CRF, whose transitions
     two passes share; of each mark by itself.
     """
     if settings.data.scheme in SPAN_SCHEMES:
         return span_loss(settings.data.scheme)
-    model = settings.model
-    by_sentence = model.head == "crf" and settings.data.scheme != "pointer"
+    model, train = settings.model, settings.train
+    crf = model.head == "crf" and settings.data.scheme != "pointer"
+    by_sentence = crf or train.loss == "multilabel_softmax"
 
     def places(targets, sample_weight):
         """Returns the weight of each sentence, (batch,), or of each token, (batch, length): float32."""
@@ -131,12 +137,14 @@ def loss(settings: Settings) -> Loss:
         return {"labels": ops.sum(places(targets, sample_weight))}
 
     def sums(targets, outputs, sample_weight):
-        if by_sentence:
+        if train.loss == "multilabel_softmax":
+            losses = _sentence_losses(targets, outputs)
+        elif crf:
             mask = ops.cast(targets["token_mask"], "float32")
             losses = -log_likelihood(outputs["logits"], outputs["transitions"], targets["labels"], mask)
             losses = ops.sum(ops.reshape(losses, (ops.shape(mask)[0], -1)), axis=1)
         else:
-            losses = _token_losses(targets, outputs, model.power)
+            losses = _token_losses(targets, outputs, settings)
         return {"labels": ops.sum(losses * places(targets, sample_weight))}
 
     def divergence(targets, outputs, other_outputs, sample_weight):
@@ -191,13 +199,28 @@ def _token_divergences(outputs, other, power):
     return by_token if len(by_token.shape) == 2 else ops.sum(by_token, axis=1)
 
 
-def _token_losses(targets, outputs, power):
+def _sentence_losses(targets, outputs):
+    """Returns the multi-label softmax loss of each sentence's marks: (batch,) float32."""
+    hidden = ops.expand_dims(1.0 - ops.cast(targets["token_mask"], "float32"), 2) * HIDDEN  # (batch, length, 1)
+    losses = []
+    for name in ("start", "end"):
+        marks, logits = targets[f"{name}s"], outputs[f"{name}_logits"] + hidden
+        losses.append(multilabel_softmax(ops.transpose(marks, (0, 2, 1)), ops.transpose(logits, (0, 2, 1))))
+    return ops.sum(losses[0] + losses[1], axis=-1) / 2.0
+
+
+def _token_losses(targets, outputs, settings):
     """Returns the loss of each token: (batch, length) float32."""
+    train, power = settings.train, settings.model.power
     if "logits" not in outputs:
-        marks = [
-            binary_cross_entropy(targets[f"{name}s"], outputs[f"{name}_logits"], power) for name in ("start", "end")
-        ]
-        return ops.sum(marks[0] + marks[1], axis=-1) / 2.0
-    one_hot = ops.one_hot(targets["labels"], outputs["logits"].shape[-1], dtype="float32")
-    losses = -ops.sum(one_hot * ops.log_softmax(outputs["logits"], axis=-1), axis=-1)  # (batch, [types,] length)
+        marks = [(targets[f"{name}s"], outputs[f"{name}_logits"]) for name in ("start", "end")]
+        if train.loss == "focal":
+            start, end = (binary_focal(*one, power, train.focal_gamma) for one in marks)
+        else:
+            start, end = (binary_cross_entropy(*one, power) for one in marks)
+        return ops.sum(start + end, axis=-1) / 2.0
+    if train.loss == "focal":
+        losses = focal(outputs["logits"], targets["labels"], train.focal_gamma)  # (batch, [types,] length)
+    else:
+        losses = cross_entropy(outputs["logits"], targets["labels"], train.label_smoothing)
     return losses if len(losses.shape) == 2 else ops.sum(losses, axis=1)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shared.backbones.settings import BackboneSettings
+from shared.backbones.settings import BackboneSettings, last_layers_field
 from shared.settings import Section
 from shared.text.settings import TextSettings
 from shared.training import settings as training
@@ -30,6 +30,7 @@ class ModelSettings(Section):
     """One encoder with a head, whose form data.scheme decides."""
 
     backbone: BackboneSettings
+    last_layers: int = last_layers_field()
     head: Literal["crf", "softmax"] = Field(
         "crf", description="of the bio schemes: crf: labels are judged as a sequence; softmax: each token for itself"
     )
@@ -43,6 +44,21 @@ class ModelSettings(Section):
         le=1024,
         multiple_of=2,
         description="of global_pointer and gplinker: numbers of a token that tell where spans and links begin and end",
+    )
+
+
+class TrainSettings(training.TrainSettings):
+    """How weights are learned."""
+
+    loss: Literal["cross_entropy", "focal", "multilabel_softmax"] = Field(
+        "cross_entropy",
+        description="cross_entropy: of labels or marks, with a CRF of whole label sequences; focal: what is right "
+        "counts little, for pointer and softmax; multilabel_softmax: for pointer, each role's marks above 0 and the "
+        "rest below, which the span schemes always have",
+    )
+    focal_gamma: float = Field(2.0, ge=1, description="focal: power of 1 - p, p the probability of what is right")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="cross_entropy with softmax: share of the target spread over a type's labels"
     )
 
 
@@ -75,7 +91,7 @@ class Settings(Section):
     data: DataSettings
     text: TextSettings
     model: ModelSettings
-    train: training.TrainSettings
+    train: TrainSettings
     hardware: training.HardwareSettings
     evaluate: EvaluateSettings
     predict: PredictSettings
@@ -83,4 +99,41 @@ class Settings(Section):
     @model_validator(mode="after")
     def _length_fits_positions(self) -> "Settings":
         self.model.backbone.require_length(self.data.max_length, f"data.max_length={self.data.max_length}")
+        return self
+
+    @model_validator(mode="after")
+    def _head_fits_the_scheme(self) -> "Settings":
+        scheme, model = self.data.scheme, self.model
+        if model.head == "softmax" and not scheme.startswith("bio"):
+            raise ValueError(
+                f"model.head: softmax is a head of the bio schemes, and data.scheme is {scheme}; set model.head: crf, "
+                "which has no effect there, or data.scheme: bio_per_type"
+            )
+        if model.power > 1 and scheme != "pointer":
+            raise ValueError(
+                f"model.power={model.power} is for data.scheme: pointer, which is {scheme}; set power: 1, or the scheme"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tricks_fit_together(self) -> "Settings":
+        scheme, model, train = self.data.scheme, self.model, self.train
+        model.backbone.require_layers(model.last_layers, f"model.last_layers={model.last_layers}")
+        train.tricks.require_dropout(model.backbone)
+        softmax = scheme.startswith("bio") and model.head == "softmax"
+        if train.loss == "focal" and not softmax and scheme != "pointer":
+            raise ValueError(
+                f"train.loss: focal judges tokens one by one; data.scheme: {scheme} with model.head: {model.head} does "
+                "not; set data.scheme: pointer, or a bio scheme with model.head: softmax"
+            )
+        if train.loss == "multilabel_softmax" and (scheme != "pointer" or model.power > 1):
+            raise ValueError(
+                f"train.loss: multilabel_softmax needs data.scheme: pointer and model.power: 1, got {scheme} and "
+                f"{model.power}; the span schemes have this loss with train.loss: cross_entropy"
+            )
+        if train.label_smoothing and not (softmax and train.loss == "cross_entropy"):
+            raise ValueError(
+                f"train.label_smoothing={train.label_smoothing} needs a bio scheme with model.head: softmax and "
+                "train.loss: cross_entropy; set it to 0, or these"
+            )
         return self

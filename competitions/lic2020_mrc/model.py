@@ -11,6 +11,8 @@ from competitions.lic2020_mrc.settings import Settings
 from shared.backbones.settings import build_backbone
 from shared.layers.exact_match_embedding import ExactMatchEmbedding
 from shared.losses import divergence
+from shared.losses.cross_entropy import cross_entropy
+from shared.losses.focal import focal
 from shared.task import Labels
 from shared.text.vocabulary import CLS, SEP, Vocabulary
 from shared.training.loss import Loss
@@ -29,7 +31,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     model, seed = settings.model, settings.train.seed
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     segment_ids = keras.Input((None,), dtype="int32", name="segment_ids")
-    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    backbone = build_backbone(model.backbone, len(vocabulary), seed, model.last_layers)
     matches = None
     if model.exact_match:
         embedding = ExactMatchEmbedding(backbone.embedding_width, vocabulary.special_ids, name="exact_match")
@@ -48,21 +50,23 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
 
 
 def loss(settings: Settings) -> Loss:
-    """Returns the mean over windows of half the sum of the cross-entropies of first and last token.
+    """Returns the mean over windows of half the sum of the cross-entropies, or focal losses, of first and last token.
 
     targets: start, end (batch,) int32; outputs: see `build`. Rows of weight 0 count nothing.
     """
+    train = settings.train
 
-    def cross_entropy(target, logits):
-        chosen = ops.one_hot(target, ops.shape(logits)[1], dtype="float32")
-        return -ops.sum(chosen * ops.log_softmax(logits), axis=-1)  # (batch,)
+    def one_end(target, logits):
+        if train.loss == "focal":
+            return focal(logits, target, train.focal_gamma)
+        return cross_entropy(logits, target, train.label_smoothing)  # (batch,)
 
     def weights(targets, sample_weight):
         return {"windows": ops.sum(sample_weight)}
 
     def sums(targets, outputs, sample_weight):
-        losses = cross_entropy(targets["start"], outputs["start_logits"])
-        losses = (losses + cross_entropy(targets["end"], outputs["end_logits"])) / 2.0
+        losses = one_end(targets["start"], outputs["start_logits"])
+        losses = (losses + one_end(targets["end"], outputs["end_logits"])) / 2.0
         return {"windows": ops.sum(losses * sample_weight)}
 
     def apart(targets, outputs, other, sample_weight):

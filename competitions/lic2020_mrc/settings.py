@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shared.backbones.settings import BackboneSettings
+from shared.backbones.settings import BackboneSettings, last_layers_field
 from shared.settings import Section
 from shared.text.settings import TextSettings
 from shared.training import settings as training
@@ -48,6 +48,7 @@ class ModelSettings(Section):
     """One encoder, with a score of each token as first and as last one of the answer."""
 
     backbone: BackboneSettings
+    last_layers: int = last_layers_field()
     exact_match: bool = Field(
         True, description="embed for each token how long a run of it question and passage have in common"
     )
@@ -58,6 +59,13 @@ class TrainSettings(training.TrainSettings):
 
     answer_sampling: Literal["random", "first"] = Field(
         "random", description="which of several golden answers in a window a step trains on"
+    )
+    loss: Literal["cross_entropy", "focal"] = Field(
+        "cross_entropy", description="of the first and of the last token; focal: windows that are right count little"
+    )
+    focal_gamma: float = Field(2.0, ge=1, description="focal: power of 1 - p, p the probability of the right token")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="cross_entropy: share of the target spread over all tokens that may be chosen"
     )
     no_answer: bool = Field(
         False,
@@ -98,6 +106,17 @@ class Settings(Section):
     @model_validator(mode="after")
     def _window_fits_positions(self) -> "Settings":
         self.model.backbone.require_length(self.data.window, f"data.window={self.data.window}")
+        return self
+
+    @model_validator(mode="after")
+    def _tricks_fit_together(self) -> "Settings":
+        self.model.backbone.require_layers(self.model.last_layers, f"model.last_layers={self.model.last_layers}")
+        self.train.tricks.require_dropout(self.model.backbone)
+        if self.train.label_smoothing and self.train.loss == "focal":
+            raise ValueError(
+                f"train.label_smoothing={self.train.label_smoothing} has no meaning with train.loss: focal; set it to "
+                "0, or take loss: cross_entropy"
+            )
         return self
 
     @model_validator(mode="after")

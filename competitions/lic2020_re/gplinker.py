@@ -49,7 +49,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     """
     model, seed = settings.model, settings.train.seed
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    backbone = build_backbone(model.backbone, len(vocabulary), seed, model.last_layers)
     mask = ops.not_equal(token_ids, 0)
     hidden = backbone(token_ids, ops.zeros_like(token_ids), padding_mask=mask)
     entities = GlobalPointer(2, model.head_dim, seed=seed + 1001, name="entities")

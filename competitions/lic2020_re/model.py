@@ -14,10 +14,14 @@ from competitions.lic2020_re.settings import Settings
 from shared.backbones.settings import build_backbone
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
 from shared.losses.divergence import bernoulli
+from shared.losses.focal import binary_focal
+from shared.losses.multilabel_softmax import cross_entropy as multilabel_softmax
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
 from shared.training.loss import Loss
+
+HIDDEN = -1e9  # the score of a place where nothing is
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     model, seed = settings.model, settings.train.seed
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     subjects = keras.Input((None, 2), dtype="int32", name="subjects")
-    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    backbone = build_backbone(model.backbone, len(vocabulary), seed, model.last_layers)
     mask = ops.not_equal(token_ids, 0)
     hidden, hidden_sum = backbone(token_ids, ops.zeros_like(token_ids), padding_mask=mask, return_sum=True)
     start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed + 1001)
@@ -119,10 +123,15 @@ def loss(settings: Settings) -> Loss:
     over relations. train.loss_reduction says how they are averaged: `original`: over all real tokens of the batch, and
     over all real tokens of all subjects; `sentence`: first over each sentence's tokens, and over its subjects, then
     over the sentences; a sentence without a subject has no object loss. Rows of weight 0 count nothing.
+
+    train.loss focal takes the focal loss of each mark; multilabel_softmax: see `multilabel_loss`.
     """
     if settings.model.head == "gplinker":
         return gplinker.loss(settings)
-    model, by_sentence = settings.model, settings.train.loss_reduction == "sentence"
+    if settings.train.loss == "multilabel_softmax":
+        return multilabel_loss()
+    model, train = settings.model, settings.train
+    by_sentence = train.loss_reduction == "sentence"
 
     def places(targets):
         """Returns 1 at the places that count, by term: (batch, places) float32."""
@@ -152,8 +161,14 @@ def loss(settings: Settings) -> Loss:
         return result
 
     def sums(targets, outputs, sample_weight):
-        subject = binary_cross_entropy(targets["subject_labels"], outputs["subject_logits"], model.subject_power)
-        objects = binary_cross_entropy(targets["object_labels"], outputs["object_logits"], model.object_power)
+        marks = [
+            (targets["subject_labels"], outputs["subject_logits"], model.subject_power),
+            (targets["object_labels"], outputs["object_logits"], model.object_power),
+        ]
+        if train.loss == "focal":
+            subject, objects = (binary_focal(*one, train.focal_gamma) for one in marks)
+        else:
+            subject, objects = (binary_cross_entropy(*one) for one in marks)
         return added_up(targets, subject, objects, sample_weight)
 
     def divergence(targets, outputs, other_outputs, sample_weight):
@@ -164,3 +179,46 @@ def loss(settings: Settings) -> Loss:
         return added_up(targets, subject, objects, sample_weight)
 
     return Loss(weights, sums, divergence)
+
+
+def multilabel_loss() -> Loss:
+    """Returns the multi-label softmax loss of pointers; targets as made by `feed`.
+
+    The classes of a mark are the tokens of the sentence. Subjects: the mean of start and end, mean over sentences;
+    objects: the same, summed over relations, mean over all subjects of the batch. Rows of weight 0 count nothing. The
+    divergence is that of each mark's yes or no, p = sigmoid(x), summed over tokens and relations.
+    """
+    marks = (("subjects", "subject"), ("objects", "object"))
+
+    def asked(targets, sample_weight):
+        """Returns the weight of each sentence, (batch,), and of each subject, (batch, S): float32, by term."""
+        subjects = ops.cast(targets["subject_mask"], "float32") * ops.expand_dims(sample_weight, 1)
+        return {"subjects": sample_weight, "objects": subjects}
+
+    def weights(targets, sample_weight):
+        return {name: ops.sum(weight) for name, weight in asked(targets, sample_weight).items()}
+
+    def sums(targets, outputs, sample_weight):
+        counts, result = asked(targets, sample_weight), {}
+        for term, name in marks:
+            labels, logits = targets[f"{name}_labels"], outputs[f"{name}_logits"]  # (batch, [S,] length, marks)
+            logits = logits + (1.0 - _tokens(targets, logits)) * HIDDEN
+            losses = multilabel_softmax(ops.swapaxes(labels, -1, -2), ops.swapaxes(logits, -1, -2))
+            result[term] = ops.sum(ops.sum(losses, axis=-1) / 2.0 * counts[term])
+        return result
+
+    def divergence(targets, outputs, other_outputs, sample_weight):
+        counts, result = asked(targets, sample_weight), {}
+        for term, name in marks:
+            logits, other = outputs[f"{name}_logits"], other_outputs[f"{name}_logits"]
+            apart = bernoulli(logits, other) * _tokens(targets, logits)
+            result[term] = ops.sum(ops.sum(apart, axis=(-1, -2)) / 2.0 * counts[term])
+        return result
+
+    return Loss(weights, sums, divergence)
+
+
+def _tokens(targets, logits):
+    """Returns 1 at real tokens, in a shape that goes with the logits, ([..., 1,] length, 1): float32."""
+    tokens = ops.expand_dims(ops.cast(targets["token_mask"], "float32"), -1)
+    return tokens if len(logits.shape) == 3 else ops.expand_dims(tokens, 1)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shared.backbones.settings import BackboneSettings
+from shared.backbones.settings import BackboneSettings, last_layers_field
 from shared.settings import Section
 from shared.text.settings import TextSettings
 from shared.training import settings as training
@@ -23,6 +23,7 @@ class ModelSettings(Section):
     """One encoder and what finds the triples: pointers in two steps, or links in one."""
 
     backbone: BackboneSettings
+    last_layers: int = last_layers_field()
     head: Literal["pointer", "gplinker"] = Field(
         "pointer",
         description="pointer: starts and ends of subjects, then those of each subject's objects; gplinker: spans, and "
@@ -39,6 +40,13 @@ class ModelSettings(Section):
 
 class TrainSettings(training.TrainSettings):
     """How weights are learned."""
+
+    loss: Literal["cross_entropy", "focal", "multilabel_softmax"] = Field(
+        "cross_entropy",
+        description="of pointers: cross_entropy of each mark; focal: what is right counts little; multilabel_softmax: "
+        "each relation's marks above 0 and the rest below, which gplinker always has",
+    )
+    focal_gamma: float = Field(2.0, ge=1, description="focal: power of 1 - p, p the probability of what is right")
 
     subjects_per_step: Literal["one", "all"] = Field(
         "all",
@@ -101,4 +109,30 @@ class Settings(Section):
     @model_validator(mode="after")
     def _length_fits_positions(self) -> "Settings":
         self.model.backbone.require_length(self.data.max_length, f"data.max_length={self.data.max_length}")
+        return self
+
+    @model_validator(mode="after")
+    def _tricks_fit_together(self) -> "Settings":
+        model, train = self.model, self.train
+        model.backbone.require_layers(model.last_layers, f"model.last_layers={model.last_layers}")
+        train.tricks.require_dropout(model.backbone)
+        if train.loss == "multilabel_softmax" and model.head == "pointer":
+            if (model.subject_power, model.object_power) != (1, 1):
+                raise ValueError(
+                    "train.loss: multilabel_softmax has no powers of sigmoids; set model.subject_power: 1 and "
+                    f"model.object_power: 1, got {model.subject_power} and {model.object_power}"
+                )
+            if train.loss_reduction != "original":
+                raise ValueError(
+                    "train.loss: multilabel_softmax has one loss a sentence and subject; set train.loss_reduction: "
+                    f"original, got {train.loss_reduction}"
+                )
+        if model.head == "gplinker":
+            ours = {"loss": "cross_entropy", "subjects_per_step": "all", "subject_sampling": "separate"}
+            for key, usual in (ours | {"loss_reduction": "original"}).items():
+                if getattr(train, key) != usual:
+                    raise ValueError(
+                        f"train.{key}: {getattr(train, key)} is of model.head: pointer; leave it at {usual}, which "
+                        "has no effect with gplinker, or set head: pointer"
+                    )
         return self

@@ -37,7 +37,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
     segment_ids = keras.Input((None,), dtype="int32", name="segment_ids")
     variant = keras.Input((), dtype="int32", name="variant")
     tokens, segments, condition = token_ids, segment_ids, None
-    backbone = build_backbone(model.backbone, len(vocabulary), seed)
+    backbone = build_backbone(model.backbone, len(vocabulary), seed, model.last_layers)
     if model.condition == "token":  # [CLS] [MASK] source [SEP] target [SEP], and the variant's vector on [MASK]
         mark = ops.full_like(token_ids[:, :1], vocabulary.ids[MASK])
         tokens = ops.concatenate([token_ids[:, :1], mark, token_ids[:, 1:]], axis=1)
@@ -57,11 +57,7 @@ def build(settings: Settings, vocabulary: Vocabulary, labels: Labels) -> keras.M
             told = ops.cast(second, told.dtype)[:, :, None] * told[:, None, :]
             extra = told if extra is None else extra + told
     padding_mask = ops.not_equal(tokens, 0)  # (batch, length)
-    several = {"return_layers": True} if model.last_layers > 1 else {}
-    hidden = backbone(tokens, segments, padding_mask=padding_mask, condition=condition, extra=extra, **several)
-    if several:
-        last = [ops.cast(one, "float32") for one in hidden[-model.last_layers :]]
-        hidden = ops.cast(sum(last[1:], last[0]) / model.last_layers, hidden[-1].dtype)  # (batch, length, hidden_dim)
+    hidden = backbone(tokens, segments, padding_mask=padding_mask, condition=condition, extra=extra)
     if model.pooling == "mean":
         pooled = MaskedMeanPooling(name="pooling")(hidden, padding_mask)  # (batch, hidden_dim)
     elif model.pooling == "attention":

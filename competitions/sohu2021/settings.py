@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from shared.backbones.settings import BackboneSettings
+from shared.backbones.settings import BackboneSettings, last_layers_field
 from shared.settings import Section
 from shared.text.settings import TextSettings
 from shared.training import settings as training
@@ -40,7 +40,7 @@ class ModelSettings(Section):
     pooling: Literal["mean", "cls", "attention"] = Field(
         "mean", description="mean over the real tokens, the vector at [CLS], or a mean with learned weights"
     )
-    last_layers: int = Field(1, ge=1, description="pooled is the mean of what so many last layers give")
+    last_layers: int = last_layers_field()
     dropout_samples: int = Field(
         1, ge=1, description="dropout masks of the pooled vector, over which the loss is averaged; 1: off"
     )
@@ -136,12 +136,8 @@ class Settings(Section):
     @model_validator(mode="after")
     def _tricks_fit_together(self) -> "Settings":
         model, train = self.model, self.train
-        sizes = model.backbone.sizes
-        if sizes is not None and model.last_layers > sizes.num_layers:
-            raise ValueError(
-                f"model.last_layers={model.last_layers}, but the backbone has {sizes.num_layers} layers; take at most "
-                f"{sizes.num_layers}"
-            )
+        model.backbone.require_layers(model.last_layers, f"model.last_layers={model.last_layers}")
+        train.tricks.require_dropout(model.backbone)
         if model.dropout_samples > 1 and not model.backbone.dropout:
             raise ValueError(
                 f"model.dropout_samples={model.dropout_samples} without dropout are all the same; raise "

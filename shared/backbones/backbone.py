@@ -1,6 +1,7 @@
 """The encoder that all competitions share: embeddings and a stack of transformer blocks."""
 
 import keras
+from keras import ops
 
 from shared.backbones.architecture import Architecture
 from shared.layers.draws import current, drawing, drawing_part
@@ -15,16 +16,16 @@ class Backbone(keras.layers.Layer):
     Args:
         architecture: Architecture, or the same as a dict. vocabulary_size: int.
         dropout, attention_dropout: as in TransformerBlock. hierarchical_alpha: as in TextEmbedding.
-        seed: int or None, of the first weights and of dropout.
+        seed: int or None, of the first weights and of dropout. last_layers: int; what comes out is the mean of what so
+        many last layers give.
     Attribute recompute: bool, False at first. Whether training keeps only the input of each block and computes the rest
         a second time for the gradient (gradient checkpointing, Chen et al. 2016, https://arxiv.org/abs/1604.06174).
     Call arguments: token_ids, segment_ids: (batch, length) int; padding_mask: (batch, length) bool, True at real
         tokens; condition: (batch, condition_dim) float, given to every normalization, or None; extra: (batch, length,
         embedding_width) float, added to the embeddings, or None; return_sum: bool, for heads with a normalization of
-        their own, such as one that follows a condition; return_layers: bool, for heads that read several layers; not
-        together with return_sum.
+        their own, such as one that follows a condition.
     Returns: (batch, length, hidden_dim), compute dtype; with return_sum also, of the same shape, the sum that the last
-        normalization was applied to; with return_layers a list of what each layer gives, the last one at its end.
+        normalization of the last layer was applied to.
     """
 
     def __init__(
@@ -35,12 +36,13 @@ class Backbone(keras.layers.Layer):
         attention_dropout=0.1,
         hierarchical_alpha=0.0,
         seed=None,
+        last_layers=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
         this = self.architecture = Architecture.model_validate(architecture)
         self.vocabulary_size, self.dropout, self.attention_dropout = vocabulary_size, dropout, attention_dropout
-        self.hierarchical_alpha, self.seed = hierarchical_alpha, seed
+        self.hierarchical_alpha, self.seed, self.last_layers = hierarchical_alpha, seed, last_layers
         self.recompute = False
         self.embedding = TextEmbedding(
             vocabulary_size,
@@ -109,20 +111,25 @@ class Backbone(keras.layers.Layer):
         condition=None,
         extra=None,
         return_sum=False,
-        return_layers=False,
         training=None,
     ):
         x = self.embedding(token_ids, segment_ids, extra, condition, training=training)
-        if return_layers:
-            layers = []
-            for part, block in enumerate(self.block_order):
-                x = self._apply(part, block, x, padding_mask, condition, False, training)
-                layers.append(x)
-            return layers
-        *first, last = enumerate(self.block_order)
-        for part, block in first:
+        *lower, top = enumerate(self.block_order)
+        layers = []
+        for part, block in lower:
             x = self._apply(part, block, x, padding_mask, condition, False, training)
-        return self._apply(*last, x, padding_mask, condition, return_sum, training)
+            layers.append(x)
+        result = self._apply(*top, x, padding_mask, condition, return_sum, training)
+        if self.last_layers == 1:
+            return result
+        x, *total = result if return_sum else [result]
+        mean = self._mean([*layers, x][-self.last_layers :])
+        return (mean, *total) if return_sum else mean
+
+    @staticmethod
+    def _mean(layers):
+        mean = sum(ops.cast(one, "float32") for one in layers) / len(layers)
+        return ops.cast(mean, layers[0].dtype)
 
     def _apply(self, part, block, x, padding_mask, condition, return_sum, training):
         """Returns block(x); with `recompute`, what it holds is computed again when the gradient needs it."""
@@ -136,13 +143,11 @@ class Backbone(keras.layers.Layer):
         rest = () if condition is None else (condition,)  # an argument: recomputation has no gradient by a closure
         return keras.remat(apply)(x, *rest) if self.recompute and training else apply(x, *rest)
 
-    def compute_output_spec(self, token_ids, *args, return_sum=False, return_layers=False, **kwargs):
+    def compute_output_spec(self, token_ids, *args, return_sum=False, **kwargs):
         output = keras.KerasTensor((*token_ids.shape, self.hidden_dim), self.compute_dtype)
-        if return_layers:
-            return [keras.KerasTensor(output.shape, output.dtype) for _ in self.block_order]
         return (output, keras.KerasTensor(output.shape, output.dtype)) if return_sum else output
 
     def get_config(self):
-        own = ("vocabulary_size", "dropout", "attention_dropout", "hierarchical_alpha", "seed")
+        own = ("vocabulary_size", "dropout", "attention_dropout", "hierarchical_alpha", "seed", "last_layers")
         architecture = {"architecture": self.architecture.model_dump(mode="json")}
         return {**super().get_config(), **architecture, **{name: getattr(self, name) for name in own}}

@@ -1,6 +1,6 @@
 """The params of an encoder, and the encoder made from them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -57,6 +57,13 @@ class BackboneSettings(Section):
             return None
         return sizes.max_positions**2 if self.hierarchical_alpha else sizes.max_positions
 
+    def require_layers(self, count: int, key: str) -> None:
+        """Raises: ValueError if there are fewer layers; `key` names the setting that asks for them."""
+        if self.sizes is not None and count > self.sizes.num_layers:
+            raise ValueError(
+                f"{key}, but the backbone has {self.sizes.num_layers} layers; take at most {self.sizes.num_layers}"
+            )
+
     def require_length(self, length: int, key: str) -> None:
         """Raises: ValueError if sequences of so many tokens do not fit; `key` names the setting that asks for them."""
         if self.max_length is not None and length > self.max_length:
@@ -66,9 +73,15 @@ class BackboneSettings(Section):
             )
 
 
-def build_backbone(settings: BackboneSettings, vocabulary_size: int, seed: int):
+def last_layers_field() -> Any:
+    """Returns the field `last_layers` of a competition's section `model`."""
+    return Field(1, ge=1, description="the head reads the mean of what so many last layers give")
+
+
+def build_backbone(settings: BackboneSettings, vocabulary_size: int, seed: int, last_layers: int = 1):
     """Returns the `Backbone` that the settings describe, initialised from scratch.
 
+    Args: last_layers: of so many the mean comes out.
     Raises: ValueError if they name a checkpoint whose architecture nobody has read; see `shared.pretrained.settings`.
     """
     from shared.backbones.backbone import Backbone  # importing Keras takes seconds; settings are read without it
@@ -82,5 +95,6 @@ def build_backbone(settings: BackboneSettings, vocabulary_size: int, seed: int):
         attention_dropout=settings.attention_dropout,
         hierarchical_alpha=settings.hierarchical_alpha,
         seed=seed,
+        last_layers=last_layers,
         name="backbone",
     )

@@ -1,25 +1,44 @@
-"""Focal loss: rows that are right already count little."""
+"""Focal loss: what is right already counts little."""
 
 from typing import Any
 
 from keras import ops
 
 from shared.losses.cross_entropy import cross_entropy
+from shared.losses.sigmoid_power import binary_cross_entropy
 
 
 def focal(logits: Any, labels: Any, gamma: float) -> Any:
-    """Returns -(1 - p) ** gamma * log p for each row, where p is the probability of its label.
+    """Returns -(1 - p) ** gamma * log p, where p is the probability of the label.
 
     1 - p is taken as the sum of the other classes' probabilities, so that nothing cancels where p is near 1.
 
-    Args: logits: (batch, classes) float; labels: (batch,) int; gamma: float, 1 or more (below, the gradient of the
-        power is infinite at p = 1).
-    Returns: (batch,) float32.
+    Args: logits: (..., classes) float; labels: (...) int; gamma: float, 1 or more (below, the gradient of the power is
+        infinite at p = 1).
+    Returns: (...) float32.
     Raises: ValueError if gamma is below 1.
     Reference: Lin et al. 2017, https://arxiv.org/abs/1708.02002, whose best gamma is 2; without its class weights
     """
+    _check(gamma)
+    others = 1.0 - ops.one_hot(labels, ops.shape(logits)[-1], dtype="float32")
+    missing = ops.sum(others * ops.softmax(ops.cast(logits, "float32")), axis=-1)  # 1 - p
+    return missing**gamma * cross_entropy(logits, labels)
+
+
+def binary_focal(targets: Any, logits: Any, power: int, gamma: float) -> Any:
+    """Returns -(1 - q) ** gamma * log q per element, q being p = sigmoid(x) ** power where the target is 1, else 1 - p.
+
+    Args: targets: any shape, 0 or 1, any dtype; logits: the same shape, float; power: int, see
+        `shared.losses.sigmoid_power`; gamma: as in `focal`.
+    Returns: float32, the same shape.
+    Raises: ValueError if gamma or power is below 1.
+    """
+    _check(gamma)
+    logits, targets = ops.cast(logits, "float32"), ops.cast(targets, "float32")
+    yes, no = (binary_cross_entropy(ops.full_like(logits, answer), logits, power) for answer in (1.0, 0.0))
+    return targets * ops.exp(-gamma * no) * yes + (1.0 - targets) * ops.exp(-gamma * yes) * no
+
+
+def _check(gamma: float) -> None:
     if gamma < 1.0:
         raise ValueError(f"gamma must be 1 or more, got {gamma}.")
-    others = 1.0 - ops.one_hot(labels, logits.shape[-1], dtype="float32")
-    missing = ops.sum(others * ops.softmax(ops.cast(logits, "float32")), axis=-1)  # (batch,): 1 - p
-    return missing**gamma * cross_entropy(logits, labels)

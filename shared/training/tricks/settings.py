@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.backbones.settings import BackboneSettings
 from shared.settings import Section
 
 
@@ -31,3 +32,11 @@ class TricksSettings(Section):
     r_drop: float = Field(
         0.0, ge=0, description="weight of the divergence of two passes with different dropout; 0: off, one pass"
     )
+
+    def require_dropout(self, backbone: BackboneSettings) -> None:
+        """Raises: ValueError if r_drop compares passes that nothing makes different."""
+        if self.r_drop and not backbone.dropout and not backbone.attention_dropout:
+            raise ValueError(
+                f"train.tricks.r_drop={self.r_drop:g} compares two passes with different dropout, but there is none; "
+                "raise model.backbone.dropout above 0, or set r_drop: 0"
+            )

@@ -46,12 +46,13 @@ def predicted(network, inputs):
     return {name: to_numpy(value) for name, value in network.predict_on_batch(inputs).items()}
 
 
-def loss(targets, outputs, weights, **options) -> float:
+def loss(targets, outputs, weights, train=(), **options) -> float:
     tensors = [{k: keras.ops.convert_to_tensor(v) for k, v in one.items()} for one in (targets, outputs)]
     scheme = "pointer" if "start_logits" in outputs else "bio"
-    head = "crf" if "transitions" in outputs else "softmax"
+    head = "softmax" if scheme == "bio" and "transitions" not in outputs else "crf"
     backbone = {"kind": "roformer", "preset": "tiny"}
-    chosen = settings(data={"max_length": 64, "scheme": scheme}, model={"backbone": backbone, "head": head, **options})
+    data, model_options = {"max_length": 64, "scheme": scheme}, {"backbone": backbone, "head": head, **options}
+    chosen = settings(data=data, model=model_options, train=settings().train.model_dump() | dict(train))
     return float(to_numpy(model.loss(chosen)(*tensors, keras.ops.convert_to_tensor(np.array(weights, "float32")))))
 
 
@@ -138,6 +139,27 @@ def test_the_loss_of_marks_by_hand():
     assert loss(targets, outputs, [1], power=2) == pytest.approx(first, rel=1e-5)
 
 
+def test_the_multilabel_softmax_loss_of_marks_by_hand():
+    # One role, two tokens and one of padding; the start at token 0 is right, ends there are none.
+    targets = {"token_mask": np.array([[1, 1, 0]]), "starts": np.zeros((1, 3, 1)), "ends": np.zeros((1, 3, 1))}
+    targets["starts"][0, 0, 0] = 1
+    outputs = {name: np.zeros((1, 3, 1), "float32") for name in ("start_logits", "end_logits")}
+    outputs["start_logits"][0, 0, 0], outputs["end_logits"][0, 2, 0] = 1.0, 50.0
+    want = (math.log(1 + math.exp(-1)) + math.log(2) + math.log(3)) / 2
+    assert loss(targets, outputs, [1], {"loss": "multilabel_softmax"}) == pytest.approx(want, rel=1e-5)
+
+
+def test_focal_and_smoothed_losses_of_tokens_by_hand():
+    targets = {"token_mask": np.array([[1, 0]]), "labels": np.array([[1, 0]], "int32")}
+    logits = np.full((1, 2, 4), -1e9, "float32")
+    logits[:, :, :3] = [2.0, 1.0, 0.0]  # the fourth label is hidden
+    p = np.exp([2.0, 1.0, 0.0]) / np.exp([2.0, 1.0, 0.0]).sum()
+    got = loss(targets, {"logits": logits}, [1], {"loss": "focal", "focal_gamma": 2.0})
+    assert got == pytest.approx(-((1 - p[1]) ** 2) * math.log(p[1]), rel=1e-5)
+    got = loss(targets, {"logits": logits}, [1], {"label_smoothing": 0.3})
+    assert got == pytest.approx(-(0.7 * math.log(p[1]) + 0.1 * np.log(p).sum()), rel=1e-5)
+
+
 @pytest.mark.parametrize(("scheme", "head"), HEADS)
 def test_a_batch_of_weight_zero_has_loss_zero(scheme, head):
     inputs, targets = batch(scheme, 12)
@@ -147,11 +169,19 @@ def test_a_batch_of_weight_zero_has_loss_zero(scheme, head):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "head"), [("bio_per_type", "crf"), ("pointer", "crf"), *((one, "crf") for one in SPAN_SCHEMES)]
+    ("scheme", "head", "train"),
+    [
+        ("bio_per_type", "crf", {}),
+        ("bio_per_type", "softmax", {"loss": "focal", "focal_gamma": 1.0}),
+        ("pointer", "crf", {}),
+        ("pointer", "crf", {"loss": "multilabel_softmax"}),
+        *((scheme, "crf", {}) for scheme in SPAN_SCHEMES),
+    ],
 )
-def test_it_learns_a_few_sentences_by_heart(scheme, head):
+def test_it_learns_a_few_sentences_by_heart(scheme, head, train):
     backbone = {"kind": "roformer", "preset": "tiny", "dropout": 0.0}
-    chosen = settings(data={"max_length": 64, "scheme": scheme}, model={"backbone": backbone, "head": head})
+    data, train = {"max_length": 64, "scheme": scheme}, settings().train.model_dump() | train
+    chosen = settings(data=data, model={"backbone": backbone, "head": head}, train=train)
     network = model.build(chosen, KNOWN, labels(scheme))
     take_steps(network, model.loss(chosen), [batch(scheme)] * 60, 3e-3)
     split = split_of(*EXAMPLES)

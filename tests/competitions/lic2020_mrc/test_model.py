@@ -125,6 +125,20 @@ def test_the_loss_worked_out_by_hand():
     assert got == pytest.approx((math.log(4 / 3) + math.log(2)) / 2, rel=1e-6)
 
 
+def test_the_smoothed_loss_spreads_over_the_tokens_that_may_be_chosen():
+    logits = np.array([[model.MASKED, 2.0, 1.0]], "float32")
+    outputs = {name: keras.ops.convert_to_tensor(logits) for name in ("start_logits", "end_logits")}
+    targets = {name: keras.ops.convert_to_tensor(np.array([1], "int32")) for name in ("start", "end")}
+    train = settings().train.model_dump()
+    p = 1 / (1 + math.exp(-1.0))
+    for changes, want in (
+        ({"label_smoothing": 0.2}, -(0.9 * math.log(p) + 0.1 * math.log(1 - p))),
+        ({"loss": "focal", "focal_gamma": 1.0}, -(1 - p) * math.log(p)),
+    ):
+        function = model.loss(settings(train=train | changes))
+        assert float(to_numpy(function(targets, outputs, keras.ops.ones(1)))) == pytest.approx(want, rel=1e-5)
+
+
 def test_the_divergence_worked_out_by_hand():
     # Starts: (1/4, 3/4) and (1/2, 1/2); ends are alike.
     quarter, half = [[-1e9, 0.0, math.log(3)]], [[-1e9, 1.0, 1.0]]

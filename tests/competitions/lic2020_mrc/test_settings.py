@@ -31,3 +31,12 @@ def test_a_threshold_of_no_answer_needs_a_model_that_learned_it():
     train = settings().train.model_dump()
     assert "needs train.no_answer: true" in refused(predict={"no_answer_threshold": 0.0})
     assert settings(train=train | {"no_answer": True}, predict={"no_answer_threshold": 0.0})
+
+
+def test_tricks_that_exclude_each_other_are_refused_at_once():
+    train = settings().train.model_dump()
+    assert "label_smoothing=0.1 has no meaning" in refused(train=train | {"loss": "focal", "label_smoothing": 0.1})
+    assert "r_drop=1 compares two passes" in refused(
+        train=train | {"tricks": {"r_drop": 1.0}}, model={"backbone": {"preset": "tiny", "dropout": 0.0}}
+    )
+    assert "last_layers=3, but the backbone has 2" in refused(model={"backbone": {"preset": "tiny"}, "last_layers": 3})

@@ -101,8 +101,12 @@ def test_no_rows_give_no_answers():
     assert infer(Oracle(split), split, settings(), LABELS) == {"triples": [], "confidence": []}
 
 
-def test_a_trained_network_finds_the_triples_it_was_shown():
-    chosen = settings(train={"learning_rate": 3e-3, "warmup_share": 0.0, "ema_momentum": 0.0})
+@pytest.mark.parametrize("loss", ["cross_entropy", "multilabel_softmax"])
+def test_a_trained_network_finds_the_triples_it_was_shown(loss):
+    model = {} if loss == "cross_entropy" else {"subject_power": 1, "object_power": 1}
+    chosen = settings(
+        model=model, train={"loss": loss, "learning_rate": 3e-3, "warmup_share": 0.0, "ema_momentum": 0.0}
+    )
     made = prepared(EXAMPLES)
     split = made.splits["train"]
     network = task.build(chosen, made.vocabulary, made.labels)
@@ -112,6 +116,6 @@ def test_a_trained_network_finds_the_triples_it_was_shown():
     assert unordered(got["triples"]) == unordered(gold())
     assert task.score(got, split, chosen, made.labels)["f1"] == 1.0
     # Another batch size pads otherwise and asks for the pairs in other batches.
-    other = task.infer(network, split, settings(hardware={"predict_batch_size": 2}), made.labels)
+    other = task.infer(network, split, settings(model=model, hardware={"predict_batch_size": 2}), made.labels)
     assert other["triples"] == got["triples"]
     np.testing.assert_allclose(np.concatenate(other["confidence"]), np.concatenate(got["confidence"]), atol=1e-4)

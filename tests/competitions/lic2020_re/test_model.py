@@ -178,10 +178,10 @@ def test_a_saved_model_gives_equal_logits_after_loading(network, tmp_path):
 LOG2 = math.log(2)
 
 
-def loss(reduction="original", powers=(1, 1), sample_weight=(1, 1), **changes):
+def loss(reduction="original", powers=(1, 1), sample_weight=(1, 1), kind="cross_entropy", **changes):
     """The loss at logits of 0 with no label set, unless changed by name."""
     model = {"subject_power": powers[0], "object_power": powers[1]}
-    chosen = settings(model=model, train={"loss_reduction": reduction})
+    chosen = settings(model=model, train={"loss_reduction": reduction, "loss": kind})
     targets = {
         "token_mask": np.ones((2, 2), "uint8"),
         "subject_labels": np.zeros((2, 2, 2), "uint8"),
@@ -264,3 +264,30 @@ def test_a_sentence_without_a_subject_has_no_object_loss():
         assert loss(reduction, object_logits=logits, **masks) == pytest.approx(2 * LOG2, rel=1e-6)
     none = {"subject_mask": np.zeros((2, 2), "uint8")}
     assert loss(object_logits=SURE, **none) == pytest.approx(LOG2, rel=1e-6)
+
+
+def test_the_focal_loss_by_hand():
+    # p = 1/4 for subjects and 1/16 for objects, both absent: p ** 2 times the cross-entropy.
+    want = math.log(4 / 3) / 16 + math.log(16 / 15) / 256
+    assert loss(powers=(2, 4), kind="focal") == pytest.approx(want, rel=1e-5)
+
+
+def test_the_multilabel_softmax_loss_by_hand():
+    # Two tokens of score 0 that are no mark: log(1 + 1 + 1) for each start and end; one relation.
+    assert loss(kind="multilabel_softmax") == pytest.approx(2 * math.log(3), rel=1e-6)
+    three = {"object_labels": np.zeros((2, 2, 2, 6), "uint8"), "object_logits": np.zeros((2, 2, 2, 6), "float32")}
+    assert loss(kind="multilabel_softmax", **three) == pytest.approx(4 * math.log(3), rel=1e-6)
+    labels = np.zeros((2, 2, 2), "uint8")
+    labels[0, 1, 0] = 1  # a start in the first of two sentences: log 2 + log 2 in place of log 3
+    want = math.log(3) + (2 * math.log(2) + 3 * math.log(3)) / 4
+    assert loss(kind="multilabel_softmax", subject_labels=labels) == pytest.approx(want, rel=1e-6)
+
+
+def test_padding_subjects_that_do_not_count_and_rows_of_weight_zero_cost_no_multilabel_softmax():
+    logits = np.zeros((2, 2, 2, 2), "float32")
+    logits[0, 1] = logits[0, 0, 1] = logits[1] = 30.0
+    subject_logits = np.zeros((2, 2, 2), "float32")
+    subject_logits[:, 1] = subject_logits[1] = 30.0
+    changes = {"token_mask": np.array([[1, 0], [1, 1]], "uint8"), "sample_weight": (1, 0)}
+    got = loss(kind="multilabel_softmax", object_logits=logits, subject_logits=subject_logits, **changes)
+    assert got == pytest.approx(2 * LOG2, rel=1e-6)

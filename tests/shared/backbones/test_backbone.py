@@ -71,16 +71,21 @@ def test_the_sum_can_be_had_in_a_network():
 
 
 @pytest.mark.parametrize("kind", ["roformer", "albert"])
-def test_the_layers_can_be_had_one_by_one_and_the_last_is_the_output(kind):
-    layer = backbone(kind)
-    mask = TOKENS != 0
-    layers = layer(TOKENS, SEGMENTS, padding_mask=mask, return_layers=True)
+@pytest.mark.parametrize("return_sum", [False, True])
+def test_the_mean_of_the_last_layers_comes_out_and_the_sum_is_that_of_the_last(kind, return_sum):
+    layer, mask = backbone(kind), TOKENS != 0
+    plain = call(layer)
+    x = layer.embedding(TOKENS, SEGMENTS)
+    layers = [x := block(x, mask) for block in layer.block_order]
     assert len(layers) == layer.architecture.num_layers
-    np.testing.assert_array_equal(to_numpy(layers[-1]), call(layer))
-    np.testing.assert_allclose(to_numpy(layer.block_order[-1](layers[-2], mask)), to_numpy(layers[-1]), atol=1e-6)
-    tokens = keras.Input((None,), dtype="int32")
-    outputs = layer(tokens, keras.ops.zeros_like(tokens), return_layers=True)
-    assert [output.shape for output in outputs] == [(None, None, 128)] * len(layers)
+    np.testing.assert_allclose(plain, to_numpy(layers[-1]), atol=1e-6)
+    usual = layer(TOKENS, SEGMENTS, padding_mask=mask, return_sum=True)[1]
+    layer.last_layers = 2
+    got = layer(TOKENS, SEGMENTS, padding_mask=mask, return_sum=return_sum)
+    if return_sum:
+        got, total = got
+        np.testing.assert_array_equal(to_numpy(total), to_numpy(usual))
+    np.testing.assert_allclose(to_numpy(got), np.mean([to_numpy(one) for one in layers[-2:]], axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -36,25 +36,28 @@ def sohu_case() -> Case:
     return sohu.loss(sohu_settings(label_smoothing=0.1)), {"label": labels}, {"logits": numbers(ROWS, 2)}
 
 
-def mrc_case() -> Case:
+def mrc_case(**train: Any) -> Case:
     start, end = np.random.default_rng(0).integers(0, WIDTH, (2, ROWS)).astype(np.int32)
     outputs = {"start_logits": numbers(ROWS, WIDTH), "end_logits": numbers(ROWS, WIDTH) + 1}
     outputs["end_logits"][:, 0] = mrc.MASKED
-    return mrc.loss(questions.settings()), {"start": start, "end": np.maximum(end, 1)}, outputs
+    chosen = questions.settings(train=questions.settings().train.model_dump() | train)
+    return mrc.loss(chosen), {"start": start, "end": np.maximum(end, 1)}, outputs
 
 
-def re_case(reduction: str) -> Case:
-    settings = re_sentences.settings(train=re_sentences.settings().train.model_dump() | {"loss_reduction": reduction})
+def re_case(powers: tuple[int, int] = (2, 4), **train: Any) -> Case:
+    usual, (subject, objects) = re_sentences.settings(), powers
+    model = usual.model.model_dump() | {"subject_power": subject, "object_power": objects}
+    settings = re_sentences.settings(model=model, train=usual.train.model_dump() | train)
     feed = re_feed(re_sentences.split_of(*re_sentences.EXAMPLES), settings, re_sentences.LABELS)
     _, targets = feed.batch(np.arange(ROWS) % 3, 40, np.random.default_rng(0))
     outputs = {"subject_logits": numbers(ROWS, 40, 2), "object_logits": numbers(*targets["object_labels"].shape)}
     return re.loss(settings), targets, outputs
 
 
-def ee_case(scheme: str, head: str = "crf") -> Case:
+def ee_case(scheme: str, head: str = "crf", **train: Any) -> Case:
     usual = ee_sentences.settings()
     data, model = usual.data.model_dump() | {"scheme": scheme}, usual.model.model_dump() | {"head": head}
-    settings = ee_sentences.settings(data=data, model=model)
+    settings = ee_sentences.settings(data=data, model=model, train=usual.train.model_dump() | train)
     feed = ee_feed(ee_sentences.split_of(*ee_sentences.EXAMPLES), settings, ee_sentences.labels(scheme))
     _, targets = feed.batch(np.arange(ROWS) % 4, 16, np.random.default_rng(0))
     if scheme == "pointer":
@@ -71,12 +74,20 @@ def ee_case(scheme: str, head: str = "crf") -> Case:
 CASES: dict[str, Callable[[], Case]] = {
     "sohu2021": sohu_case,
     "lic2020_mrc": mrc_case,
-    "lic2020_re original": lambda: re_case("original"),
-    "lic2020_re sentence": lambda: re_case("sentence"),
+    "lic2020_mrc smoothed": lambda: mrc_case(label_smoothing=0.1),
+    "lic2020_mrc focal": lambda: mrc_case(loss="focal"),
+    "lic2020_re original": lambda: re_case(loss_reduction="original"),
+    "lic2020_re sentence": lambda: re_case(loss_reduction="sentence"),
+    "lic2020_re focal": lambda: re_case(loss="focal", loss_reduction="sentence"),
+    "lic2020_re multilabel_softmax": lambda: re_case((1, 1), loss="multilabel_softmax"),
     "lic2020_ee bio": lambda: ee_case("bio"),
     "lic2020_ee bio_per_type": lambda: ee_case("bio_per_type"),
     "lic2020_ee bio_per_type softmax": lambda: ee_case("bio_per_type", "softmax"),
+    "lic2020_ee bio_per_type smoothed": lambda: ee_case("bio_per_type", "softmax", label_smoothing=0.1),
+    "lic2020_ee bio focal": lambda: ee_case("bio", "softmax", loss="focal"),
     "lic2020_ee pointer": lambda: ee_case("pointer"),
+    "lic2020_ee pointer focal": lambda: ee_case("pointer", loss="focal"),
+    "lic2020_ee pointer multilabel_softmax": lambda: ee_case("pointer", loss="multilabel_softmax"),
 }
 
 
