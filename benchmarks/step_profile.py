@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.real_rows import RealRows, add_arguments
 from shared.cli import run
+from shared.errors import UserError
 from shared.training.prediction_batches import planned_batches
 
 # The first pattern that an operation's name contains decides its kind.
@@ -51,6 +52,10 @@ def _main(argv: Sequence[str] | None) -> None:
     parser.add_argument("--phase", default="train", choices=("train", "predict"), help="(default: train)")
     parser.add_argument("--top", type=int, default=25, help="operations to list")
     arguments = parser.parse_args(argv)
+    try:
+        from jax.profiler import ProfileData  # reads what TensorFlow's profiler writes, too
+    except ImportError as error:
+        raise UserError(f"JAX reads the profiles of both backends: {error}. Install jax 0.8 or later.") from None
     real = RealRows.of(arguments)
     predicts = arguments.phase == "predict"
     work: Callable[[], Any] = real.predict if predicts else real.train
@@ -62,7 +67,7 @@ def _main(argv: Sequence[str] | None) -> None:
         seconds = time.perf_counter() - started
         _stop(real.machine.backend)
         operations = Counter[str]()
-        for name, nanoseconds in _events(Path(folder)):
+        for name, nanoseconds in _events(Path(folder), ProfileData.from_file):
             operations[name] += nanoseconds
     total = sum(operations.values())
     steps = len(real.batches)
@@ -104,12 +109,10 @@ def _stop(backend: str) -> None:
         jax.profiler.stop_trace()
 
 
-def _events(folder: Path) -> Iterator[tuple[str, int]]:
+def _events(folder: Path, read: Callable[[str], Any]) -> Iterator[tuple[str, int]]:
     """Yields operations and their nanoseconds; numbers in names are dropped, so that equal layers add up."""
-    from jax.profiler import ProfileData
-
     for file in folder.rglob("*.xplane.pb"):
-        for plane in ProfileData.from_file(str(file)).planes:
+        for plane in read(str(file)).planes:
             for line in plane.lines:
                 for event in line.events:
                     name = event.name.lstrip()
