@@ -181,7 +181,10 @@ def _shape(batch: Batch | Planned) -> tuple[int, int]:
 
 
 def shapes(batches: Sequence[Batch | Planned]) -> set[tuple[int, int]]:
-    """Returns the shapes (rows, width) that occur: in training at most one for each bucket length."""
+    """Returns the shapes (rows, width) that occur: in training at most one for each bucket length.
+
+    A feed may add an axis of its own, as lic2020_re does for subjects; then more shapes than these are compiled.
+    """
     return {_shape(batch) for batch in batches}
 
 

@@ -12,12 +12,16 @@ from shared.training.distribution import Distribution
 from shared.training.settings import HardwareSettings
 
 LIBRARIES = {"tensorflow": "TensorFlow", "jax": "JAX"}
+_DETERMINISTIC = "xla_gpu_deterministic_ops"
 
 
 def prepare_jax(settings: HardwareSettings) -> None:
-    """Tells JAX which devices to make, which it does at the first look at them."""
+    """Tells JAX which devices to make and whether GPUs must be deterministic, before it first looks at them."""
     import jax
 
+    flags = os.environ.get("XLA_FLAGS", "")
+    if settings.deterministic == "on" and _DETERMINISTIC not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{_DETERMINISTIC}=true".strip()
     if settings.accelerator != "cpu":
         return
     jax.config.update("jax_platforms", "cpu")
@@ -67,9 +71,16 @@ def chosen_accelerator(there: Mapping[str, int], settings: HardwareSettings, bac
 def chosen_devices(there: int, accelerator: str, settings: HardwareSettings, backend: str) -> int:
     """Returns how many devices of this host to use. A CPU that is named is divided into as many as asked for.
 
-    Args: there: how many of the kind there are. Raises: UserError if those are too few, or strategy forbids several.
+    Args: there: how many of the kind there are. Raises: UserError if those are too few, strategy forbids several, or
+        TensorFlow would take more TPU cores.
     """
     asked = settings.devices
+    part = settings.strategy == "single" or asked not in (0, there)
+    if accelerator == "tpu" and backend == "tensorflow" and part and there > 1:
+        raise UserError(
+            f"hardware.devices is {asked} and hardware.strategy {settings.strategy}, but TensorFlow takes all {there} "
+            "TPU cores. Set strategy to data_parallel and devices to 0, or hardware.backend to jax."
+        )
     if settings.strategy == "single":
         if asked > 1:
             raise UserError(

@@ -1,7 +1,7 @@
 """How the rows of a batch are divided among devices and hosts; here: not at all."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -69,6 +69,10 @@ class Distribution:
         Args: arrays: equal in number, shapes and dtypes on all hosts.
         """
         return arrays
+
+    def any_host(self, flags: Sequence[bool]) -> list[bool]:
+        """Returns for each flag whether any host has set it; all hosts must call it at the same point."""
+        return list(flags)
 
 
 def compiled_forward(network: Any, jit: bool) -> Callable[[Arrays], dict[str, Any]]:

@@ -86,6 +86,11 @@ class Devices(Distribution):
 
         return [sent(array) for array in arrays]
 
+    def any_host(self, flags: Sequence[bool]) -> list[bool]:
+        if self.hosts == 1:
+            return list(flags)
+        return multihost_utils.process_allgather(np.array(flags)).any(axis=0).tolist()  # (hosts, flags) before
+
 
 def first_devices(number: int) -> Devices:
     """Returns the first so many devices of each host. All hosts must have been started (`cluster.start_jax`)."""

@@ -1,6 +1,6 @@
 """Several devices and hosts on the TensorFlow backend: tf.distribute."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -68,6 +68,10 @@ class Replicas(Distribution):
     def from_chief(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         return [self._from_chief(array) for array in arrays] if self.hosts > 1 else arrays
 
+    def any_host(self, flags: Sequence[bool]) -> list[bool]:
+        mine = np.array(flags, np.int64)
+        return [count > 0 for count in self._summed(lambda replica: mine)] if self.hosts > 1 else list(flags)
+
     def _divided(self, array: np.ndarray, axis: int, first: int, replicas: int) -> Any:
         """Divides an array among so many replicas, the first of which has the number `first`."""
         parts = np.split(np.asarray(array), replicas, axis)
@@ -80,12 +84,16 @@ class Replicas(Distribution):
         data = array.tobytes()
         words = np.frombuffer(data + bytes(-len(data) % 8), np.int64)
         # Only replica 0 adds anything, and whole numbers add up exactly: every bit arrives.
-        mine = self.strategy.experimental_distribute_values_from_function(
-            lambda context: tf.constant(words if context.replica_id_in_sync_group == 0 else np.zeros_like(words))
-        )
-        summed = tf.function(lambda x: self.run(lambda part: self.sum(tf.identity(part)), x), autograph=False)(mine)
-        total = self.first(summed).numpy()
+        total = self._summed(lambda replica: words if replica == 0 else np.zeros_like(words))
         return np.frombuffer(total.tobytes()[: len(data)], array.dtype).reshape(array.shape).copy()
+
+    def _summed(self, part: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Returns the sum of what `part` gives for the number of each replica."""
+        mine = self.strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(part(context.replica_id_in_sync_group))
+        )
+        summed = tf.function(lambda x: self.run(lambda one: self.sum(tf.identity(one)), x), autograph=False)(mine)
+        return self.first(summed).numpy()
 
 
 def several_devices(accelerator: str, devices: int) -> Replicas:

@@ -36,7 +36,8 @@ class Engine:
         machine: as made by `configure`. The network must have been built under `machine.distribution.scope()`.
         say: what tells the user that steps are taken in smaller pieces.
     Attributes:
-        burst: int. Steps of one shape that `run` should be given at a time.
+        burst: int. Steps of one shape that `run` should be given at a time; the order of batches follows from it, so
+            that it depends on the settings alone.
         micro_batches: int. Parts that each device's rows are computed in, one after the other, to save memory; at first
             train.accumulate. Doubled when the memory does not suffice.
     """
@@ -52,8 +53,7 @@ class Engine:
         say: Callable[[str], None] = print,
     ):
         self.network, self.machine, self.micro_batches, self._say = network, machine, train.accumulate, say
-        alone = not machine.distribution.shared or keras.config.backend() == "jax"
-        self.burst = hardware.steps_per_execution if alone else 1  # TensorFlow: no loop over what devices share
+        self.burst = hardware.steps_per_execution
         self._fitting: set[tuple] = set()  # shapes that the memory was enough for
         warmup_steps = round(train.warmup_share * total_steps)
         self._train, self._divisible = train, loss.divisible

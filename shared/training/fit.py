@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ from shared.training.epoch import Meter, Totals, train_epoch
 from shared.training.feed import Feed
 from shared.training.guards import Guards, TrainingStopped
 from shared.training.hardware import Hardware
-from shared.training.interruption import Interrupted, Interruption
+from shared.training.interruption import Interrupted, Interruption, Told
 from shared.training.loss import Loss
 from shared.training.settings import TrainSettings
 from shared.training.shared_state import from_chief
@@ -100,8 +101,8 @@ def fit(
 
     Each epoch ends with `validate()` on the averaged weights (EMA, if on); the epoch with the largest `select_by` among
     its figures wins, the earlier one on a tie. With `checkpoints`, the state is written there after every epoch, every
-    settings.checkpoint_minutes and on SIGTERM or Ctrl-C; a run that finds one goes on behind it, to the same result as
-    an unbroken run.
+    settings.checkpoint_minutes and on SIGTERM or Ctrl-C, which on a single host break validation off; a run that finds
+    one goes on behind it, to the same result as an unbroken run.
 
     Args: feed: where batches come from. figures: those of validate() that the history shows; the guards see all.
         show: progress bars.
@@ -136,12 +137,14 @@ def fit(
                 pause=lambda: run.pause(interruption),
                 meter=meter,
             )
-            if interruption.requested and engine.machine.hosts == 1:
-                run.pause(interruption)
             mean_loss = progress.totals.mean_loss
-            with averaged_weights(engine):
-                everything = validate()
-                averaged = values(engine.network.trainable_variables)
+            alone = engine.machine.hosts == 1
+            try:
+                with averaged_weights(engine), interruption.at_once() if alone else nullcontext():
+                    everything = validate()
+                    averaged = values(engine.network.trainable_variables)
+            except Told:  # the state is the one before validation, which a resumed run begins with
+                run.pause(interruption)
             shown = {name: everything[name] for name in figures or everything}
             rate = engine.learning_rate(epoch * run.steps_an_epoch - 1)
             row = {"epoch": epoch, "loss": mean_loss, "learning_rate": rate}
@@ -156,7 +159,7 @@ def fit(
             warning = run.guards.epoch(epoch, mean_loss, everything)
             if warning:
                 run.say(f"warning: {warning}")
-            if engine.machine.hosts == 1:
+            if alone:
                 run.pause(interruption)
             else:
                 run.save()
@@ -182,6 +185,7 @@ class _Run:
         self.guards = Guards(settings, select_by, settings.epochs * steps_an_epoch)
         self.pace = Pace(settings.checkpoint_minutes)
         self.epochs, self.calls = settings.epochs, 0
+        self.stop = False  # several hosts: whether they agreed on it
 
     def say(self, text: str) -> None:
         if self.show:
@@ -202,23 +206,21 @@ class _Run:
             raise
 
     def pause_due(self, interruption: Interruption) -> bool:
-        """Whether to save the state now; several hosts ask host 0 every few calls, so that all stop at the same one."""
+        """Whether to save the state now; several hosts agree every few calls, so that all stop at the same one."""
         distribution = self.engine.machine.distribution
         if distribution.hosts == 1:
             return bool(interruption.requested) or self.pace.due
         self.calls += 1
         if self.calls % AGREE_EVERY:
             return False
-        mine = np.array([bool(interruption.requested), self.pace.due], np.int32)
-        (stop, due), *_ = distribution.from_chief([mine])
-        interruption.requested = (interruption.requested or "SIGTERM") if stop else None
-        return bool(stop or due)
+        self.stop, due = distribution.any_host([bool(interruption.requested), self.pace.due])
+        return self.stop or due
 
     def pause(self, interruption: Interruption) -> None:
         """Saves the state; ends the run if it was told to stop."""
         saved = self.save()
-        if interruption.requested:
-            raise Interrupted(interruption.requested, self.engine.steps_done, saved)
+        if self.stop or (interruption.requested and self.engine.machine.hosts == 1):
+            raise Interrupted(interruption.requested or "SIGTERM", self.engine.steps_done, saved)
 
     def save(self) -> bool:
         """Writes the state; losing the chance to resume is no reason to lose the run. Returns whether it is there."""
@@ -246,13 +248,14 @@ class _Run:
             return
         if machine.hosts > 1:
             mine = np.frombuffer(self.checkpoints.fingerprint.encode(), np.uint8)
-            if not np.array_equal(machine.distribution.from_chief([mine])[0], mine):
+            other = not np.array_equal(machine.distribution.from_chief([mine])[0], mine)
+            if any(machine.distribution.any_host([other])):  # all stop, lest some wait for the others
                 raise UserError(
-                    f"host {machine.host} has other settings, data or code than host 0. Bring all hosts to the same "
-                    "checkout, params.yaml and prepared data."
+                    f"{f'host {machine.host}' if other else 'another host'} has other settings, data or code than host "
+                    "0. Bring all hosts to the same checkout, params.yaml and prepared data."
                 )
-        state = self.checkpoints.load(self.say) if machine.is_chief else None
-        state = from_chief(machine.distribution, state, {**self.engine.state(), "best": self.best})
+        load = partial(self.checkpoints.load, self.say)
+        state = from_chief(machine.distribution, load, {**self.engine.state(), "best": self.best})
         if not state:
             return
         self.engine.restore(state.groups)

@@ -93,7 +93,7 @@ def configure(settings: HardwareSettings, seed: int, *, alone: bool = False) -> 
         there = devices_there(backend)
         accelerator = chosen_accelerator(there, settings, backend)
         devices = chosen_devices(there[accelerator], accelerator, settings, backend)
-        precision, warnings = _precision(settings, backend, accelerator)
+        precision, warnings = _precision(settings, backend, accelerator, devices)
         jit, deterministic = _jit_and_determinism(settings, backend, accelerator)
         distribution = distribution_over(devices, accelerator, settings, backend, cluster)
         keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
@@ -136,10 +136,10 @@ def _choose_backend(asked: str) -> None:
         raise UserError(f"{source} is {backend}, but {LIBRARIES[backend]} is not installed; see docs/hardware.md.")
 
 
-def _precision(settings: HardwareSettings, backend: str, accelerator: str) -> tuple[str, tuple[str, ...]]:
+def _precision(settings: HardwareSettings, backend: str, accelerator: str, devices: int) -> tuple[str, tuple[str, ...]]:
     if settings.precision == "float32":
         return "float32", ()
-    fast = _fast_bfloat16(backend, accelerator)
+    fast = _fast_bfloat16(backend, accelerator, devices)
     if settings.precision == "auto":
         return ("bfloat16" if fast else "float32"), ()
     if fast:
@@ -171,20 +171,22 @@ def _jit_and_determinism(settings: HardwareSettings, backend: str, accelerator: 
     return jit, deterministic
 
 
-def _fast_bfloat16(backend: str, accelerator: str) -> bool:
-    """Whether the hardware multiplies bfloat16 fast: TPUs, NVIDIA GPUs from Ampere (8.0) on, some CPUs."""
+def _fast_bfloat16(backend: str, accelerator: str, devices: int) -> bool:
+    """Whether the first so many devices multiply bfloat16 fast: TPUs, NVIDIA GPUs from Ampere (8.0) on, some CPUs."""
     if accelerator == "cpu":
         return bool(_FAST_BFLOAT16_FLAGS & _cpu_flags())
     if accelerator == "gpu" and backend == "tensorflow":
         import tensorflow as tf
 
-        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        used = tf.config.list_physical_devices("GPU")[:devices]
+        details = map(tf.config.experimental.get_device_details, used)
         return all(detail.get("compute_capability", (8, 0)) >= (8, 0) for detail in details)
     if accelerator == "gpu" and backend == "jax":
         import jax
 
         try:
-            return float(getattr(jax.local_devices()[0], "compute_capability", "8.0")) >= 8.0
+            used = jax.local_devices()[:devices]
+            return all(float(getattr(device, "compute_capability", "8.0")) >= 8.0 for device in used)
         except ValueError:  # gfx90a and the like: AMD's
             return True
     return True

@@ -3,10 +3,16 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 from shared.errors import UserError
+
+
+class Told(BaseException):
+    """A signal has come within `Interruption.at_once`. No Exception, which the work might take for one of its own."""
 
 
 class Interruption:
@@ -20,6 +26,7 @@ class Interruption:
     def __init__(self) -> None:
         self.requested: str | None = None  # name of the first signal
         self._before: dict[signal.Signals, Any] = {}
+        self._at_once = False
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
@@ -37,11 +44,25 @@ class Interruption:
             number, before = self._before.popitem()
             signal.signal(number, signal.SIG_DFL if before is None else before)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """In this context the first signal, also one that came before, raises Told, for work that can be lost."""
+        self._at_once = True
+        try:
+            if self.requested:
+                raise Told
+            yield
+        finally:
+            self._at_once = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = self.requested or signal.Signals(number).name
-        print(f"\n{self.requested}: the run ends after this step or validation; its state is saved", file=sys.stderr)
+        print(f"\n{self.requested}: the run ends as soon as it can; its state is saved", file=sys.stderr)
+        if self._at_once:
+            self._at_once = False  # what follows, such as putting things back, is not to be broken off
+            raise Told
 
 
 class Interrupted(UserError):

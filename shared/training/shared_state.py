@@ -1,22 +1,33 @@
 """One state for all hosts: that of the chief, which alone writes and reads files."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 
+from shared.errors import UserError
 from shared.training.checkpoint import Groups, State
 from shared.training.distribution import Distribution
 
 
-def from_chief(distribution: Distribution, state: State | None, groups: Groups) -> State | None:
+def from_chief(distribution: Distribution, load: Callable[[], State | None], groups: Groups) -> State | None:
     """Returns the chief's state on every host. All hosts must call it at the same point.
 
-    Args: state: the chief's; what other hosts give does not count. groups: arrays of the shapes of a state's, for hosts
-        that have none.
+    Args: load: returns the state; called on the chief alone. groups: arrays of the shapes of a state's, for hosts that
+        have none.
+    Raises: on the chief what `load` raises, on the other hosts UserError then.
     """
     if distribution.hosts == 1:
-        return state
+        return load()
     chief = distribution.host == 0
+    state: State | None = None
+    error: Exception | None = None
+    try:
+        state = load() if chief else None
+    except Exception as raised:  # the others are told first, or they would wait for the state
+        error = raised
+    if any(distribution.any_host([error is not None])):
+        raise error or UserError("host 0 could not load its state, so that all hosts stop; see its message.")
     document = {"step": state.step, "progress": state.progress} if state else None
     text = np.frombuffer(json.dumps(document).encode(), np.uint8)
     (length,) = distribution.from_chief([np.array(len(text))])

@@ -45,16 +45,10 @@ class Steps:
         place = [variable is optimizer.iterations for variable in optimizer.variables]
         self._iterations, self._jit = place.index(True), machine.jit
         self._programs: dict[int, Any] = {}
-        self._shapes: set[Any] = set()
-
-    @property
-    def compilations(self) -> int:
-        """See the class."""
-        return len(self._shapes)
+        self.compilations = 0
 
     def run(self, batches: Sequence[Batch], micro_batches: int) -> dict[str, Any]:
         """See `Engine.run`; the rows of each batch are a multiple of all devices' micro-batches."""
-        self._shapes.add((batches[0].shape, len(batches), micro_batches))
         stacked = jax.tree.map(
             lambda *arrays: np.stack(arrays), *((batch.inputs, batch.targets, batch.weight) for batch in batches)
         )
@@ -74,8 +68,15 @@ class Steps:
             program = partial(self._loop, micro_batches)
             if self._distribution.shared:
                 program = self._distribution.mapped(program, whole=2, axis=1)
-            self._programs[micro_batches] = jax.jit(program, donate_argnums=0) if self._jit else program
+            self._programs[micro_batches] = self._compiled(program) if self._jit else program
         return self._programs[micro_batches]
+
+    def _compiled(self, program: Any) -> Any:
+        def counted(state, fixed, stacked):
+            self.compilations += 1  # when the program is made
+            return program(state, fixed, stacked)
+
+        return jax.jit(counted, donate_argnums=0)
 
     def _loop(self, micro_batches, state, fixed, stacked):
         """Takes the steps of a stack of batches; the rows are those of one device."""

@@ -4,6 +4,7 @@ Devices can be chosen only before a backend has computed anything, hence the pro
 """
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def main(argv: list[str]) -> None:
     sent = [np.float32([-0.0, 0.1 + machine.host]), np.int64([2**60 + machine.host]), np.arange(3) == machine.host]
     for number, array in enumerate(machine.distribution.from_chief(sent)):
         results[f"sent_{number}"] = array
+    results["any_host"] = np.array(machine.distribution.any_host([False, machine.host == 1, machine.host == 0, True]))
+    if machine.hosts > 1:
+        results["refusal"] = np.array(refusal(machine))
+        results["stopped"] = np.array(stopped(settings, machine))
     for way, options in ways.items():
         results |= {f"{way}_{name}": value for name, value in trained(settings, machine, **options).items()}
     np.savez(path, **results)
@@ -74,6 +79,46 @@ def trained(settings, machine, micro_batches=1, steps_per_call=1):
         "copies_differ": np.array(copies_differ([*network.variables, *engine.optimizer.variables], machine)),
         "weights": np.concatenate([array.ravel() for array in engine.averages() + state["network"]]),
     }
+
+
+def refusal(machine):
+    """The error on this host where host 0 cannot load its state."""
+    from shared.errors import UserError
+    from shared.training.shared_state import from_chief
+
+    def load():
+        raise UserError("of another run")
+
+    try:
+        from_chief(machine.distribution, load, {})
+    except UserError as error:
+        return str(error)
+
+
+def stopped(settings, machine):
+    """How a run of 40 steps ends where the last host gets a SIGTERM in the first one."""
+    from shared.training.engine import Engine
+    from shared.training.fit import fit
+    from shared.training.interruption import Interrupted
+    from tests.shared.training import toy
+
+    train, feed = toy.train_settings(epochs=10), toy.feed(toy.split(30))
+    with machine.distribution.scope():
+        network = toy.network()
+    engine = Engine(network, toy.loss, train, settings, total_steps=40, machine=machine)
+    original, calls = engine.run, []
+
+    def run(batches):
+        calls.append(len(batches))
+        if len(calls) == 1 and machine.host == machine.hosts - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return original(batches)
+
+    engine.run = run
+    try:
+        fit(engine, feed, train, validate=lambda: {"f1": 0.0, "f1_a": float(len(calls))}, select_by="f1_a", show=False)
+    except Interrupted as error:
+        return str(error)
 
 
 def with_weight_as_output(network):

@@ -120,6 +120,24 @@ def test_all_copies_stay_equal_bit_for_bit(case):
             np.testing.assert_array_equal(result[f"{way}_weights"], many[0][f"{way}_weights"])
 
 
+def test_what_one_host_says_all_know(case):
+    _, many = case
+    for result in many:
+        assert result["any_host"].tolist() == [False, len(many) > 1, True, True]
+
+
+def test_a_signal_to_one_host_stops_all_at_the_same_step(case):
+    _, many = case
+    for result in many if len(many) > 1 else []:
+        assert str(result["stopped"]).startswith("stopped by SIGTERM after step 20; ")
+
+
+def test_a_state_that_the_first_host_cannot_load_stops_the_others(case):
+    _, many = case
+    if len(many) > 1:
+        assert [str(result["refusal"])[:20] for result in many] == ["of another run", "host 0 could not load"[:20]]
+
+
 def test_what_the_first_host_sends_arrives_bit_for_bit(case):
     _, many = case
     for result in many:

@@ -17,6 +17,7 @@ def test_one_device_leaves_batches_as_they_are():
     assert (one.sum(5), one.replica(), one.replicas, one.hosts, one.host) == (5, 0, 1, 1, 0)
     with one.scope():
         assert one.from_chief([np.arange(2)])[0].tolist() == [0, 1]
+        assert one.any_host([True, False]) == [True, False]
 
 
 @pytest.mark.parametrize("jit", [False, True])

@@ -210,6 +210,16 @@ def test_tensorflow_makes_one_graph_for_all_shapes_and_jax_a_program_for_each():
     assert one.compilations == (2 if TENSORFLOW else 4)
 
 
+def test_a_step_that_is_compiled_again_for_the_same_shape_is_counted():
+    one = engine()
+    steps(one, [batch(), batch()])
+    assert one.compilations == 1
+    for made in ("_functions", "_programs"):
+        getattr(one._steps, made, {}).clear()
+    steps(one, [batch()])
+    assert one.compilations == 2
+
+
 def failing(engine: Engine, monkeypatch, *errors: Exception) -> list[int]:
     """Has the next calls of the device end with these errors; returns a list of the micro-batches of each call."""
     calls, original, left = [], engine._steps.run, list(errors)

@@ -1,5 +1,8 @@
+import dataclasses
 import math
+import os
 import signal
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,15 +12,17 @@ from shared.arrays import Ragged, Split
 from shared.errors import UserError
 from shared.training.batches import Planned
 from shared.training.checkpoint import Checkpoints, values
+from shared.training.distribution import Distribution
 from shared.training.engine import Engine
 from shared.training.epoch import train_epoch
 from shared.training.fit import Progress, averaged_weights, fit
 from shared.training.guards import TrainingStopped
 from shared.training.interruption import Interrupted
 from shared.training.loss import Loss
+from shared.training.settings import HardwareSettings
 from tests.conftest import to_numpy
 from tests.shared.training import toy
-from tests.shared.training.steps import engine_of
+from tests.shared.training.steps import MACHINE, engine_of
 
 SCORES = [0.2, 0.5, 0.4]
 STATEFUL = {"dropout": 0.4, "ema_momentum": 0.9}
@@ -27,8 +32,32 @@ class Killed(Exception):
     """Stands for whatever ends a run from outside."""
 
 
-def run(network=None, scores=None, *, checkpoints=None, kill_at=None, seen=None, loss=toy.loss, train=None, **settings):
-    """Trains the toy; `scores`: the figure of each epoch. Returns the network and the progress."""
+def killed():
+    raise Killed
+
+
+def told_to_stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+    raise AssertionError("validation went on")
+
+
+def run(
+    network=None,
+    scores=None,
+    *,
+    checkpoints=None,
+    kill_at=None,
+    kill=killed,
+    seen=None,
+    loss=toy.loss,
+    train=None,
+    **settings,
+):
+    """Trains the toy; `scores`: the figure of each epoch; `kill` is called by the validation of epoch `kill_at`.
+
+    Returns the network and the progress.
+    """
     network = network or toy.network(settings.pop("dropout", 0.0))
     train = train or toy.split()
     settings = toy.train_settings(**settings)
@@ -38,7 +67,7 @@ def run(network=None, scores=None, *, checkpoints=None, kill_at=None, seen=None,
     def validate():
         epoch = next(epochs)
         if epoch == kill_at:
-            raise Killed
+            kill()
         if seen is not None:
             seen.append(values(network.trainable_variables))
         return {"f1": float(scores.pop(0)), "f1_a": 0.5}
@@ -156,6 +185,37 @@ def test_a_run_told_to_stop_saves_its_state_and_ends_as_if_unbroken(tmp_path, un
     network, progress = run(scores=SCORES[(kill_at - 1) // 4 :], epochs=3, checkpoints=tmp_path, **STATEFUL)
     assert_same(progress, unbroken[1])
     assert_equal(values(network.variables), unbroken[0])
+
+
+@pytest.mark.parametrize("kill_at", [1, 3])
+def test_a_signal_breaks_validation_off_and_the_state_before_it_is_saved(tmp_path, unbroken, kill_at):
+    network = toy.network(STATEFUL["dropout"])
+    with pytest.raises(Interrupted, match=f"stopped by SIGTERM after step {4 * kill_at}; the state is saved"):
+        run(network, SCORES, epochs=3, checkpoints=tmp_path, kill_at=kill_at, kill=told_to_stop, ema_momentum=0.9)
+    state = Checkpoints(tmp_path, "0" * 16).load(print)
+    assert (state.step, state.progress["epoch"], state.progress["totals"]["batches"]) == (4 * kill_at, kill_at - 1, 4)
+    assert_equal(state.groups["network"], values(network.variables))
+    network, progress = run(scores=SCORES[kill_at - 1 :], epochs=3, checkpoints=tmp_path, **STATEFUL)
+    assert_same(progress, unbroken[1])
+    assert_equal(values(network.variables), unbroken[0])
+
+
+def test_the_order_of_batches_does_not_depend_on_the_devices(monkeypatch):
+    class Two(Distribution):
+        shared, replicas = True, 2
+
+    def rows(distribution):
+        taken = []
+        monkeypatch.setattr(
+            "shared.training.fit.train_epoch", lambda engine, feed, batches, *_, **__: taken.extend(batches)
+        )
+        machine, settings = dataclasses.replace(MACHINE, distribution=distribution), toy.train_settings(batch_size=2)
+        engine = Engine(toy.network(), toy.loss, settings, HardwareSettings(steps_per_execution=4), 60, machine)
+        validate = iter(range(9)).__next__
+        fit(engine, toy.feed(toy.split()), settings, validate=lambda: {"f1": validate()}, select_by="f1", show=False)
+        return [batch.rows.tolist() for batch in taken]
+
+    assert rows(Two()) == rows(Distribution())
 
 
 def test_a_finished_run_started_again_trains_no_more(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import UserError
 from shared.training import hardware
+from shared.training.devices import chosen_devices, prepare_jax
 from shared.training.distribution import Distribution
 from shared.training.hardware import Hardware, configure
 from shared.training.settings import HardwareSettings
@@ -137,6 +138,55 @@ def test_devices_that_are_not_there_are_named(monkeypatch, settings, message):
 def test_several_devices_on_a_machine_with_none_are_refused_with_a_way_to_try_them(monkeypatch):
     with pytest.raises(UserError, match=r"there is 1 cpu\. .* set hardware.accelerator to cpu"):
         decided(monkeypatch, devices=2, strategy="data_parallel")
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"strategy": "data_parallel", "devices": 2}, {"strategy": "data_parallel", "devices": 9}]
+)
+def test_tensorflow_takes_all_cores_of_a_tpu_or_none(monkeypatch, settings):
+    monkeypatch.setattr(keras.config, "backend", lambda: "tensorflow")
+    with pytest.raises(UserError, match="TensorFlow takes all 8 TPU cores"):
+        decided(monkeypatch, "tpu", number=8, **settings)
+    for devices in (0, 8):
+        assert decided(monkeypatch, "tpu", number=8, strategy="data_parallel", devices=devices).devices == 8
+
+
+def test_jax_takes_as_many_cores_of_a_tpu_as_asked_for():
+    for settings, devices in (({}, 1), ({"strategy": "data_parallel", "devices": 2}, 2)):
+        assert chosen_devices(8, "tpu", HardwareSettings(**settings), "jax") == devices
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "before", "after"),
+    [
+        ("on", None, "--xla_gpu_deterministic_ops=true"),
+        ("on", "--xla_dump_to=x", "--xla_dump_to=x --xla_gpu_deterministic_ops=true"),
+        ("on", "--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
+        ("auto", "--xla_dump_to=x", "--xla_dump_to=x"),
+    ],
+)
+def test_jax_is_told_that_gpus_must_be_deterministic(monkeypatch, deterministic, before, after):
+    monkeypatch.setenv("XLA_FLAGS", before or "")
+    if before is None:
+        monkeypatch.delenv("XLA_FLAGS")
+    prepare_jax(HardwareSettings(deterministic=deterministic))
+    assert os.environ["XLA_FLAGS"] == after
+
+
+@pytest.mark.parametrize(("devices", "fast"), [(1, True), (2, False)])
+def test_only_the_gpus_that_are_used_decide_on_bfloat16(monkeypatch, devices, fast):
+    """An A100 (8.0) stands before a V100 (7.0)."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [(8, 0), (7, 0)])
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: {"compute_capability": device})
+    else:
+        import jax
+
+        cards = [SimpleNamespace(compute_capability=number) for number in ("8.0", "7.0")]
+        monkeypatch.setattr(jax, "local_devices", lambda: cards)
+    assert hardware._fast_bfloat16(BACKEND, "gpu", devices) == fast
 
 
 def test_bfloat16_on_an_old_gpu_is_refused_and_auto_avoids_it(monkeypatch):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from shared.errors import UserError
-from shared.training.interruption import Interrupted, Interruption
+from shared.training.interruption import Interrupted, Interruption, Told
 from tests.conftest import REPOSITORY
 
 
@@ -47,6 +47,37 @@ def test_sigint_while_stopping_for_sigterm_ends_at_once():
 def test_a_second_sigterm_changes_nothing():
     with Interruption() as stop:
         signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested == "SIGTERM"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_work_that_can_be_lost_is_broken_off_once(name):
+    def work():
+        try:
+            signal.raise_signal(signal.Signals[name])
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+
+    with Interruption() as stop:
+        with pytest.raises(Told), stop.at_once():
+            work()
+        assert stop.requested == name
+
+
+def test_work_that_can_be_lost_is_not_begun_after_a_signal():
+    begun = []
+    with Interruption() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Told), stop.at_once():
+            begun.append(True)
+    assert begun == []
+
+
+def test_after_such_work_a_signal_is_a_flag_again():
+    with Interruption() as stop:
+        with stop.at_once():
+            pass
         signal.raise_signal(signal.SIGTERM)
         assert stop.requested == "SIGTERM"
 
