@@ -1,11 +1,12 @@
 """One run of a trial with one seed, as its folder keeps it, and whether it has to run again."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from shared.errors import UserError
 from shared.files import read_json, sha256_file, write_json
@@ -76,14 +77,20 @@ class Record:
             return np.asarray(file["shares"])
 
 
-def load_record(folder: Path) -> Record:
-    """Reads what `Record.save` wrote. Raises: UserError if it is absent, damaged or of another version."""
+def load_record(folder: Path, settings: type[BaseModel] | None = None) -> Record:
+    """Reads what `Record.save` wrote. Raises: UserError if it is absent, damaged or of another version.
+
+    Args: settings: the competition's model of them. Keys that are newer than the record then have their defaults.
+    """
     path = folder / METRICS
     document = read_json(path)
     try:
         if document.pop("version") != VERSION:
             raise UserError(f"{path}: of another version of the kit.")
-        record = Record(**document | {"origin": Origin(**document["origin"])})
+        origin = Origin(**document["origin"])
+        if settings is not None:
+            origin = replace(origin, settings=_completed(origin.settings, settings))
+        record = Record(**document | {"origin": origin})
         if record.failed is None:
             float(record.score)  # type: ignore[arg-type]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -94,15 +101,24 @@ def load_record(folder: Path) -> Record:
     return record
 
 
-def why_run(folder: Path, origin: Origin, measure: str, *, any_code: bool = False, retry: bool = False) -> str | None:
+def why_run(
+    folder: Path,
+    origin: Origin,
+    measure: str,
+    *,
+    settings: type[BaseModel] | None = None,
+    any_code: bool = False,
+    retry: bool = False,
+) -> str | None:
     """Returns why the run of this folder has to run, None if its result stands.
 
-    Args: origin: what it would depend on now. any_code: a result of other code stands too. retry: failed ones do not.
+    Args: origin: what it would depend on now. settings: see `load_record`. any_code: a result of other code stands too.
+        retry: failed ones do not.
     """
     if not (folder / METRICS).exists():
         return "new"
     try:
-        record = load_record(folder)
+        record = load_record(folder, settings)
     except UserError as error:
         return f"again: {error}"
     found = [change for change in origin.changes(record.origin) if not (any_code and change == "other code")]
@@ -112,6 +128,14 @@ def why_run(folder: Path, origin: Origin, measure: str, *, any_code: bool = Fals
         rest = f" and {len(found) - 3} more" if len(found) > 3 else ""
         return f"again: {'; '.join(found[:3])}{rest}"
     return f"again, as it failed: {record.failed}" if record.failed and retry else None
+
+
+def _completed(document: dict[str, Any], settings: type[BaseModel]) -> dict[str, Any]:
+    """Returns the settings with defaults for keys that they lack; as they are if they are none of this model."""
+    try:
+        return settings.model_validate(document).model_dump(mode="json")
+    except ValidationError:
+        return document
 
 
 def _flat(value: Any, place: tuple[str | int, ...] = ()) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def collect(plan: Plan, runs: Sequence[Run]) -> Results:
             trial.missing[run.seed] = "not run yet"
             continue
         try:
-            record = load_record(run.folder)
+            record = load_record(run.folder, type(run.settings))
         except UserError as error:
             trial.missing[run.seed] = str(error)
             continue

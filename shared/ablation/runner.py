@@ -142,7 +142,9 @@ def run_plan(
                 say(f"{one.label}: failed: {problem}")
                 _fail(plan, one, origin, problem, {"jobs": jobs})
                 continue
-            reason = why_run(one.folder, origin, plan.measure, any_code=any_code, retry=retry)
+            reason = why_run(
+                one.folder, origin, plan.measure, settings=type(one.settings), any_code=any_code, retry=retry
+            )
             if reason:
                 say(f"{one.label}: {reason}")
                 todo.append((one, prepared, origin))

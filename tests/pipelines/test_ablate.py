@@ -142,6 +142,28 @@ def test_another_setting_runs_again_and_is_named(project, workers):
     assert "baseline seed 0: again: model.backbone.dropout was 0.1, is 0.2" in said
 
 
+def without(folder, section, key):
+    """Takes a key out of a result's settings, as if it was from before there was such a key."""
+    document = json.loads((folder / "metrics.json").read_text("utf-8"))
+    value = document["origin"]["settings"][section].pop(key)
+    (folder / "metrics.json").write_text(json.dumps(document), encoding="utf-8")
+    return value
+
+
+def test_a_result_older_than_a_key_stands_as_long_as_the_key_has_its_default(project, workers):
+    run()
+    for folder in sorted(project.glob("ablations/small/*/seed-*")):
+        assert without(folder, "model", "last_layers") == 1
+        assert without(folder, "train", "focal_gamma") == 2.0
+    assert run() == 0
+    results = collect(plan(), runs_of(plan(), ("baseline", "smooth"), (0, 1)))
+    assert [len(trial.records) for trial in results.trials] == [2, 2]
+    assert without(project / "ablations/small/smooth/seed-1", "train", "label_smoothing") == 0.1
+    said = []
+    assert run(said=said) == 1
+    assert "smooth seed 1: again: train.label_smoothing was 0.0, is 0.1" in said
+
+
 def test_other_data_and_other_code_run_again(project, workers, monkeypatch):
     run()
     said = []
