@@ -9,10 +9,11 @@ problems of the file and of one competition's block come in a single UserError, 
 
 import keyword
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from shared.errors import UserError
@@ -41,6 +42,20 @@ class Section(BaseModel):
     @classmethod
     def _lists_become_tuples(cls, value: Any) -> Any:
         return _with_tuples(value)
+
+
+def rule(check: Callable[[Any], None]) -> Any:
+    """Decorates a method of a Section that raises ValueError where settings do not go together.
+
+    Settings of a trained model are exempt: they were allowed when it was trained, and prediction may not care.
+    """
+
+    def checked(self: Any, info: ValidationInfo) -> Any:
+        if not (info.context or {}).get("trained"):
+            check(self)
+        return self
+
+    return model_validator(mode="after")(checked)
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -73,13 +88,14 @@ def raw_folders(path: Path = PARAMS, *, competitions: Path = COMPETITIONS) -> di
     return {name: Path(folder) for name, folder in document.value["raw"].items()}
 
 
-def settings_from_dict(model: type[SectionT], value: Any, where: str) -> SectionT:
+def settings_from_dict(model: type[SectionT], value: Any, where: str, *, trained: bool = False) -> SectionT:
     """Returns the settings checked as in params.yaml, for a parsed JSON file: `where` begins each message.
 
-    Args: value: as parsed, or as made by `settings.model_dump(mode="json")`.
+    Args: value: as parsed, or as made by `settings.model_dump(mode="json")`. trained: they are those of a trained
+        model, for which a `rule` does not hold.
     Raises: UserError with every problem, one per line.
     """
-    return _validated(model, Document(where, value), ())
+    return _validated(model, Document(where, value), (), trained=trained)
 
 
 def json_schema(models: dict[str, type[Section]]) -> dict[str, Any]:
@@ -123,13 +139,13 @@ class _SchemaWithoutFieldTitles(GenerateJsonSchema):
         return False
 
 
-def _validated(model: type[SectionT], document: Document, place: Place) -> SectionT:
+def _validated(model: type[SectionT], document: Document, place: Place, *, trained: bool = False) -> SectionT:
     """Returns the model of the block at `place`. Raises: UserError with the document's problems, these included."""
     block = document.value
     for part in place:
         block = block[part]
     try:
-        settings = model.model_validate(block)
+        settings = model.model_validate(block, context={"trained": trained})
     except ValidationError as error:
         add_problems(error, model, document, place)
         document.raise_problems()

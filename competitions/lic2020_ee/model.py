@@ -22,14 +22,12 @@ from shared.layers.global_pointer import GlobalPointer
 from shared.losses.cross_entropy import cross_entropy
 from shared.losses.divergence import bernoulli, categorical
 from shared.losses.focal import binary_focal, focal
-from shared.losses.multilabel_softmax import cross_entropy as multilabel_softmax
-from shared.losses.multilabel_softmax import sparse_cross_entropy
+from shared.losses.multilabel_softmax import cross_entropy_over_tokens, sparse_cross_entropy
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
 from shared.training.loss import Loss
 
-HIDDEN = -1e9  # the score of a place where nothing is
 RARE = 0.001  # how likely an argument is at first, against being outside; from 0.5 on, the first epochs teach only this
 
 
@@ -201,12 +199,11 @@ def _token_divergences(outputs, other, power):
 
 def _sentence_losses(targets, outputs):
     """Returns the multi-label softmax loss of each sentence's marks: (batch,) float32."""
-    hidden = ops.expand_dims(1.0 - ops.cast(targets["token_mask"], "float32"), 2) * HIDDEN  # (batch, length, 1)
-    losses = []
-    for name in ("start", "end"):
-        marks, logits = targets[f"{name}s"], outputs[f"{name}_logits"] + hidden
-        losses.append(multilabel_softmax(ops.transpose(marks, (0, 2, 1)), ops.transpose(logits, (0, 2, 1))))
-    return ops.sum(losses[0] + losses[1], axis=-1) / 2.0
+    tokens = ops.expand_dims(targets["token_mask"], 2)  # (batch, length, 1)
+    start, end = (
+        cross_entropy_over_tokens(targets[f"{name}s"], outputs[f"{name}_logits"], tokens) for name in ("start", "end")
+    )
+    return ops.sum(start + end, axis=-1) / 2.0
 
 
 def _token_losses(targets, outputs, settings):

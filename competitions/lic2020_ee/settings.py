@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shared.backbones.settings import BackboneSettings, last_layers_field
-from shared.settings import Section
+from shared.settings import Section, rule
 from shared.text.settings import TextSettings
 from shared.training import settings as training
 
@@ -101,8 +101,8 @@ class Settings(Section):
         self.model.backbone.require_length(self.data.max_length, f"data.max_length={self.data.max_length}")
         return self
 
-    @model_validator(mode="after")
-    def _head_fits_the_scheme(self) -> "Settings":
+    @rule
+    def _head_fits_the_scheme(self) -> None:
         scheme, model = self.data.scheme, self.model
         if model.head == "softmax" and not scheme.startswith("bio"):
             raise ValueError(
@@ -113,10 +113,9 @@ class Settings(Section):
             raise ValueError(
                 f"model.power={model.power} is for data.scheme: pointer, which is {scheme}; set power: 1, or the scheme"
             )
-        return self
 
-    @model_validator(mode="after")
-    def _tricks_fit_together(self) -> "Settings":
+    @rule
+    def _tricks_fit_together(self) -> None:
         scheme, model, train = self.data.scheme, self.model, self.train
         model.backbone.require_layers(model.last_layers, f"model.last_layers={model.last_layers}")
         train.tricks.require_dropout(model.backbone)
@@ -136,4 +135,3 @@ class Settings(Section):
                 f"train.label_smoothing={train.label_smoothing} needs a bio scheme with model.head: softmax and "
                 "train.loss: cross_entropy; set it to 0, or these"
             )
-        return self

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shared.backbones.settings import BackboneSettings, last_layers_field
-from shared.settings import Section
+from shared.settings import Section, rule
 from shared.text.settings import TextSettings
 from shared.training import settings as training
 
@@ -108,8 +108,8 @@ class Settings(Section):
         self.model.backbone.require_length(self.data.window, f"data.window={self.data.window}")
         return self
 
-    @model_validator(mode="after")
-    def _tricks_fit_together(self) -> "Settings":
+    @rule
+    def _tricks_fit_together(self) -> None:
         self.model.backbone.require_layers(self.model.last_layers, f"model.last_layers={self.model.last_layers}")
         self.train.tricks.require_dropout(self.model.backbone)
         if self.train.label_smoothing and self.train.loss == "focal":
@@ -117,7 +117,6 @@ class Settings(Section):
                 f"train.label_smoothing={self.train.label_smoothing} has no meaning with train.loss: focal; set it to "
                 "0, or take loss: cross_entropy"
             )
-        return self
 
     @model_validator(mode="after")
     def _empty_answers_are_learned(self) -> "Settings":

@@ -15,13 +15,11 @@ from shared.backbones.settings import build_backbone
 from shared.layers.conditional_layer_normalization import ConditionalLayerNormalization
 from shared.losses.divergence import bernoulli
 from shared.losses.focal import binary_focal
-from shared.losses.multilabel_softmax import cross_entropy as multilabel_softmax
+from shared.losses.multilabel_softmax import cross_entropy_over_tokens
 from shared.losses.sigmoid_power import binary_cross_entropy
 from shared.task import Labels
 from shared.text.vocabulary import Vocabulary
 from shared.training.loss import Loss
-
-HIDDEN = -1e9  # the score of a place where nothing is
 
 
 @dataclass(frozen=True)
@@ -202,8 +200,7 @@ def multilabel_loss() -> Loss:
         counts, result = asked(targets, sample_weight), {}
         for term, name in marks:
             labels, logits = targets[f"{name}_labels"], outputs[f"{name}_logits"]  # (batch, [S,] length, marks)
-            logits = logits + (1.0 - _tokens(targets, logits)) * HIDDEN
-            losses = multilabel_softmax(ops.swapaxes(labels, -1, -2), ops.swapaxes(logits, -1, -2))
+            losses = cross_entropy_over_tokens(labels, logits, _tokens(targets, logits))  # (batch, [S,] marks)
             result[term] = ops.sum(ops.sum(losses, axis=-1) / 2.0 * counts[term])
         return result
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shared.backbones.settings import BackboneSettings, last_layers_field
-from shared.settings import Section
+from shared.settings import Section, rule
 from shared.text.settings import TextSettings
 from shared.training import settings as training
 
@@ -111,8 +111,8 @@ class Settings(Section):
         self.model.backbone.require_length(self.data.max_length, f"data.max_length={self.data.max_length}")
         return self
 
-    @model_validator(mode="after")
-    def _tricks_fit_together(self) -> "Settings":
+    @rule
+    def _tricks_fit_together(self) -> None:
         model, train = self.model, self.train
         model.backbone.require_layers(model.last_layers, f"model.last_layers={model.last_layers}")
         train.tricks.require_dropout(model.backbone)
@@ -128,11 +128,10 @@ class Settings(Section):
                     f"original, got {train.loss_reduction}"
                 )
         if model.head == "gplinker":
-            ours = {"loss": "cross_entropy", "subjects_per_step": "all", "subject_sampling": "separate"}
-            for key, usual in (ours | {"loss_reduction": "original"}).items():
+            for key in ("loss", "subjects_per_step", "subject_sampling", "loss_reduction"):
+                usual = type(train).model_fields[key].default
                 if getattr(train, key) != usual:
                     raise ValueError(
-                        f"train.{key}: {getattr(train, key)} is of model.head: pointer; leave it at {usual}, which "
-                        "has no effect with gplinker, or set head: pointer"
+                        f"train.{key}: {getattr(train, key)} is for model.head: pointer, and gplinker does not read "
+                        f"it; set it to {usual}, or set head: pointer"
                     )
-        return self

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shared.backbones.settings import BackboneSettings, last_layers_field
-from shared.settings import Section
+from shared.settings import Section, rule
 from shared.text.settings import TextSettings
 from shared.training import settings as training
 
@@ -133,8 +133,8 @@ class Settings(Section):
         self.model.backbone.require_length(self.data.max_length + extra, f"data.max_length={self.data.max_length}")
         return self
 
-    @model_validator(mode="after")
-    def _tricks_fit_together(self) -> "Settings":
+    @rule
+    def _tricks_fit_together(self) -> None:
         model, train = self.model, self.train
         model.backbone.require_layers(model.last_layers, f"model.last_layers={model.last_layers}")
         train.tricks.require_dropout(model.backbone)
@@ -154,4 +154,3 @@ class Settings(Section):
                 f"train.loss: {train.loss} counts over all rows of a step, which hardware.strategy: "
                 f"{self.hardware.strategy} divides among devices; set strategy: single, or take another loss"
             )
-        return self

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras import ops
 
-from shared.losses.sigmoid_power import binary_cross_entropy
+from shared.losses.sigmoid_power import log_losses
 
 
 def categorical(logits: Any, other: Any, axis: int = -1) -> Any:
@@ -34,6 +34,5 @@ def bernoulli(logits: Any, other: Any, power: int = 1) -> Any:
 
 def _yes(logits: Any, power: int) -> tuple[Any, Any]:
     """Returns p and log(p / (1 - p))."""
-    x = ops.cast(logits, "float32")
-    present, absent = (binary_cross_entropy(ops.full_like(x, answer), x, power) for answer in (1.0, 0.0))
+    present, absent = log_losses(logits, power)
     return ops.exp(-present), absent - present

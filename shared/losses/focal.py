@@ -5,7 +5,7 @@ from typing import Any
 from keras import ops
 
 from shared.losses.cross_entropy import cross_entropy
-from shared.losses.sigmoid_power import binary_cross_entropy
+from shared.losses.sigmoid_power import log_losses
 
 
 def focal(logits: Any, labels: Any, gamma: float) -> Any:
@@ -34,8 +34,8 @@ def binary_focal(targets: Any, logits: Any, power: int, gamma: float) -> Any:
     Raises: ValueError if gamma or power is below 1.
     """
     _check(gamma)
-    logits, targets = ops.cast(logits, "float32"), ops.cast(targets, "float32")
-    yes, no = (binary_cross_entropy(ops.full_like(logits, answer), logits, power) for answer in (1.0, 0.0))
+    targets = ops.cast(targets, "float32")
+    yes, no = log_losses(logits, power)  # -log p, -log(1 - p)
     return targets * ops.exp(-gamma * no) * yes + (1.0 - targets) * ops.exp(-gamma * yes) * no
 
 

@@ -22,6 +22,17 @@ def cross_entropy(targets: Any, logits: Any) -> Any:
     return _log_one_plus_sum_exp(logits, ops.logical_not(positive)) + _log_one_plus_sum_exp(-logits, positive)
 
 
+def cross_entropy_over_tokens(targets: Any, logits: Any, present: Any) -> Any:
+    """Returns `cross_entropy` for marks on tokens, whose classes are the tokens of a sentence.
+
+    Args: targets, logits: (..., length, marks); present: 1 at real tokens, 0 at padding, (..., length, 1) or what
+        broadcasts to it.
+    Returns: (..., marks) float32.
+    """
+    logits = ops.cast(logits, "float32") + (1.0 - ops.cast(present, "float32")) * _HIDDEN
+    return cross_entropy(ops.swapaxes(targets, -1, -2), ops.swapaxes(logits, -1, -2))
+
+
 def sparse_cross_entropy(positives: Any, is_positive: Any, logits: Any) -> Any:
     """Returns `cross_entropy` for targets that are given by the numbers of the positive classes.
 

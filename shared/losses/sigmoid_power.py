@@ -19,8 +19,15 @@ def binary_cross_entropy(targets: Any, logits: Any, power: int) -> Any:
     Raises: ValueError if power is below 1.
     Reference: Su Jianlin, https://kexue.fm/archives/7161, on class imbalance in pointer labels
     """
+    present, absent = log_losses(logits, power)
+    targets = ops.cast(targets, "float32")
+    return targets * present + (1.0 - targets) * absent
+
+
+def log_losses(logits: Any, power: int) -> tuple[Any, Any]:
+    """Returns -log p and -log(1 - p), per element: float32. Args, Raises: as above."""
     _check(power)
-    x, targets = ops.cast(logits, "float32"), ops.cast(targets, "float32")
+    x = ops.cast(logits, "float32")
     present = power * ops.softplus(-x)
     absent = ops.softplus(x)
     if power > 1:
@@ -29,7 +36,7 @@ def binary_cross_entropy(targets: Any, logits: Any, power: int) -> Any:
         for _ in range(power - 2):
             higher = s * (1.0 + higher)
         absent = absent - ops.log1p(higher)
-    return targets * present + (1.0 - targets) * absent
+    return present, absent
 
 
 def probability(logits: np.ndarray, power: int) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from shared.settings import Section
+from shared.settings import Section, rule
 
 Kind = Literal["adamw", "adam", "radam", "sgd", "lion", "rmsprop", "adafactor"]
 Wrap = Literal[
@@ -54,8 +54,8 @@ class OptimizerSettings(Section):
     swa_start: float = Field(0.5, ge=0, lt=1, description="swa: share of all steps before the first weights averaged")
     swa_every: int = Field(1, ge=1, description="swa: steps from one set of weights averaged to the next")
 
-    @model_validator(mode="after")
-    def _wrappers_fit(self):
+    @rule
+    def _wrappers_fit(self) -> None:
         wrap = self.wrap
         twice = next((name for name in wrap if wrap.count(name) > 1), None)
         if twice:
@@ -87,7 +87,6 @@ class OptimizerSettings(Section):
         steps = [step for step, _ in self.piecewise_points]
         if steps != sorted(set(steps)):
             raise ValueError(f"the steps of piecewise_points must rise, got {steps}")
-        return self
 
     def check(self, weight_decay: float, ema_momentum: float) -> None:
         """Checks what hangs on other params of train. Raises: ValueError."""

@@ -109,7 +109,7 @@ class Engine:
 
     @property
     def compilations(self) -> int:
-        """How many shapes of batches a step was compiled for."""
+        """How many programs were made for steps, one a shape where shapes are compiled."""
         return self._steps.compilations
 
     def learning_rate(self, step: int) -> float:

@@ -1,4 +1,5 @@
-"""Ending a run from outside without losing a step: signals become a flag that the training loop looks at."""
+"""Ending a run from outside without losing a step: signals become a flag that the training loop looks at, or break off
+what can be done again."""
 
 import signal
 import sys

@@ -91,4 +91,4 @@ def saved_settings(folder: Path, task: Task) -> Any:
             f"{path}: settings of version {document['version']}, this kit reads version {VERSION}. Train again, or use "
             "the kit that wrote them; CHANGELOG.md lists the versions."
         )
-    return settings_from_dict(task.settings, document["settings"], str(path))
+    return settings_from_dict(task.settings, document["settings"], str(path), trained=True)

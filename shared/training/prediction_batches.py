@@ -33,15 +33,18 @@ def prediction_batches(lengths: np.ndarray, batch_size: int, bucket_lengths: Buc
 
 
 def fitted_batches(lengths: np.ndarray, batch_size: int) -> list[Batch]:
-    """Returns batches by rising length, each as wide as its longest row, a multiple of 8; every row stands in one.
+    """Returns batches by rising length, each as wide as its longest row; every row stands in exactly one.
 
-    They have the fewest token places, 512 more for each batch, that batches of at most batch_size rows can have: where
-    lengths rise fast, batches have fewer rows and little is padded. There may be as many shapes as batches.
+    Widths are rounded up to multiples of 8, but not beyond the longest row of all: there may be no positions for more.
+
+    The batches have the fewest token places, and 512 for each batch, that batches of at most batch_size rows can have:
+    where lengths rise fast, they have fewer rows and little is padded. There may be as many shapes as batches.
 
     Args: lengths: (rows,) int.
     """
     order = np.argsort(lengths, kind="stable")
     widths = -(-np.maximum(lengths[order], 1) // WIDTH_STEP) * WIDTH_STEP
+    widths = np.minimum(widths, max(WIDTH_STEP, int(lengths.max(initial=0))))
     cost, start = np.zeros(len(order) + 1), np.zeros(len(order) + 1, np.int64)  # of the first so many rows at best
     for end in range(1, len(order) + 1):
         first = max(end - batch_size, 0)

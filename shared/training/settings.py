@@ -20,8 +20,8 @@ class TrainSettings(Section):
     )
     bucket_lengths: Literal["auto"] | Annotated[tuple[int, ...], Field(min_length=1)] = Field(
         "auto",
-        description="rows are batched with rows of like length and padded to the next of these, in tokens; auto: those "
-        "few lengths that pad least",
+        description="rows are batched with rows of like length and padded to the next of these, in tokens; in "
+        "prediction only where each shape is compiled (XLA). auto: those few lengths that pad least",
     )
     learning_rate: float = Field(gt=0, description="peak, reached after the warm-up")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the rate rises from 0")
@@ -83,4 +83,4 @@ class HardwareSettings(Section):
         1, ge=1, description="steps of one shape in one call of the device; such batches follow each other in the order"
     )
     memory_gib: float = Field(0.0, ge=0, description="warn if training will need more; 0: what the machine has")
-    predict_batch_size: int = Field(64, ge=1, description="rows a batch where nothing is learned")
+    predict_batch_size: int = Field(64, ge=1, description="rows a batch where nothing is learned, at most")

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 from ruamel.yaml import YAML
 
 from shared.errors import UserError
-from shared.settings import Section, json_schema, load_settings, raw_folders, settings_from_dict
+from shared.settings import Section, json_schema, load_settings, raw_folders, rule, settings_from_dict
 
 
 class Model(Section):
@@ -581,3 +581,27 @@ def report(tmp_path_factory, lines: list[str]) -> str:
     with pytest.raises(UserError) as error:
         load_settings("toy", Toy, path, competitions=folder / "competitions")
     return str(error.value).replace(str(path), "params.yaml")
+
+
+class Ruled(Section):
+    low: int
+    high: int
+
+    @rule
+    def _they_rise(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"low={self.low} is above high={self.high}")
+
+
+class Outer(Section):
+    inner: Ruled
+
+
+def test_a_rule_holds_for_params_and_not_for_what_was_trained_before_there_was_one():
+    document = {"inner": {"low": 2, "high": 1}}
+    with pytest.raises(UserError, match="low=2 is above high=1"):
+        settings_from_dict(Outer, document, "params.yaml")
+    assert settings_from_dict(Outer, document, "settings.json", trained=True).inner.low == 2
+    assert settings_from_dict(Outer, {"inner": {"low": 1, "high": 1}}, "params.yaml").inner.high == 1
+    with pytest.raises(UserError, match="expected an integer"):
+        settings_from_dict(Outer, {"inner": {"low": 1.5, "high": 1}}, "settings.json", trained=True)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from shared.losses.multilabel_softmax import cross_entropy, sparse_cross_entropy
+from shared.losses.multilabel_softmax import cross_entropy, cross_entropy_over_tokens, sparse_cross_entropy
 from tests.conftest import to_numpy
 from tests.shared.layers.differentiate import differences, differentiate
 
@@ -80,3 +80,18 @@ def test_the_sparse_form_takes_logits_of_bfloat16():
     np.testing.assert_allclose(
         to_numpy(both(logits)[1]), reference(TARGETS, to_numpy(keras.ops.cast(logits, "float32"))), rtol=1e-5
     )
+
+
+def test_over_tokens_each_mark_has_the_tokens_of_its_sentence_as_classes(rng):
+    logits, targets = rng.normal(size=(2, 3, 5, 4)), rng.integers(0, 2, size=(2, 3, 5, 4))
+    present = np.ones((2, 1, 5, 1))
+    present[1, 0, 3:] = 0
+    targets = targets * present.astype(int)
+    tensors = (keras.ops.convert_to_tensor(np.float32(x)) for x in (targets, logits, present))
+    got = to_numpy(cross_entropy_over_tokens(*tensors))
+    assert got.shape == (2, 3, 4)
+    for row, length in ((0, 5), (1, 3)):
+        for mark in range(4):
+            x, yes = logits[row, 0, :length, mark], targets[row, 0, :length, mark] == 1
+            want = np.log1p(np.exp(x[~yes]).sum()) + np.log1p(np.exp(-x[yes]).sum())
+            assert got[row, 0, mark] == pytest.approx(want, rel=1e-5)

@@ -128,14 +128,17 @@ def test_what_one_host_says_all_know(case):
 
 def test_a_signal_to_one_host_stops_all_at_the_same_step(case):
     _, many = case
-    for result in many if len(many) > 1 else []:
+    if len(many) == 1:
+        pytest.skip("one host")
+    for result in many:
         assert str(result["stopped"]).startswith("stopped by SIGTERM after step 20; ")
 
 
 def test_a_state_that_the_first_host_cannot_load_stops_the_others(case):
     _, many = case
-    if len(many) > 1:
-        assert [str(result["refusal"])[:20] for result in many] == ["of another run", "host 0 could not load"[:20]]
+    if len(many) == 1:
+        pytest.skip("one host")
+    assert [str(result["refusal"])[:20] for result in many] == ["of another run", "host 0 could not load"[:20]]
 
 
 def test_what_the_first_host_sends_arrives_bit_for_bit(case):

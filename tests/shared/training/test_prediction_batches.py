@@ -47,13 +47,18 @@ def test_fitted_batches_are_as_wide_as_their_longest_row(lengths, size):
     batches = fitted_batches(lengths, size)
     assert_rising_and_whole(batches, lengths)
     assert all(len(rows) <= size for rows, _ in batches)
-    assert all(width == max(8, -(-lengths[rows].max() // 8) * 8) for rows, width in batches)
+    assert all(width == fitted(lengths[rows].max(), lengths) for rows, width in batches)
+
+
+def fitted(length: int, lengths: np.ndarray) -> int:
+    """The next multiple of 8, from 8 on, or the longest of all lengths."""
+    return min(max(8, -(-int(length) // 8) * 8), max(8, int(lengths.max())))
 
 
 def places(counts, lengths: np.ndarray) -> int:
     """Token places, and 512 more a batch, of so many rows each by rising length."""
     parts = np.split(np.sort(lengths), np.cumsum(counts)[:-1])
-    return sum(len(part) * max(8, -(-int(part[-1]) // 8) * 8) + CALL_TOKENS for part in parts)
+    return sum(len(part) * fitted(part[-1], lengths) + CALL_TOKENS for part in parts)
 
 
 @settings(deadline=None)
@@ -71,8 +76,12 @@ def test_no_other_division_has_fewer_places_than_the_fitted_one(rows, size):
 
 
 def test_a_long_row_does_not_widen_the_batch_of_short_ones():
-    # 7 short rows beside the long one: 8 * 504 = 4,032 places; apart: 7 * 16 + 504 + 512 = 1,128
-    assert plain(fitted_batches(np.array([500] + [16] * 7), 8)) == [([1, 2, 3, 4, 5, 6, 7], 16), ([0], 504)]
+    # 7 short rows beside the long one: 8 * 500 = 4,000 places; apart: 7 * 16 + 500 + 512 = 1,124
+    assert plain(fitted_batches(np.array([500] + [16] * 7), 8)) == [([1, 2, 3, 4, 5, 6, 7], 16), ([0], 500)]
+
+
+def test_no_batch_is_wider_than_the_longest_row_for_which_there_may_be_no_positions():
+    assert [width for _, width in fitted_batches(np.array([510] * 3 + [506] * 3 + [501]), 3)] == [504, 510, 510]
 
 
 def test_a_further_batch_must_save_what_its_call_costs():
