@@ -8,7 +8,7 @@ from competitions.lic2020_ee.extraction import Extractor
 from competitions.lic2020_ee.settings import Settings
 from competitions.lic2020_ee.span_labels import SPAN_SCHEMES
 from shared.arrays import Split
-from shared.losses.sigmoid_power import probability
+from shared.decoding.sigmoid_power import probability
 from shared.task import Labels, Outputs
 from shared.training.feed import Arrays
 from shared.training.predict import predict_batches

@@ -14,7 +14,7 @@ from competitions.lic2020_re.settings import PredictSettings, Settings
 from shared.arrays import Split
 from shared.decoding.gplinker import PairScores, decode
 from shared.decoding.pointers import Spans, pair_alternating
-from shared.losses.sigmoid_power import logit, probability
+from shared.decoding.sigmoid_power import logit, probability
 
 # (row, subjects) of all pairs, (pairs,) and (pairs, 2) half-open, -> some of the pairs' numbers at a time, with their
 # object logits (these pairs, length, 2 * relations)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 from keras import ops
+
+from shared.decoding.sigmoid_power import check_power
 
 
 def binary_cross_entropy(targets: Any, logits: Any, power: int) -> Any:
@@ -26,7 +27,7 @@ def binary_cross_entropy(targets: Any, logits: Any, power: int) -> Any:
 
 def log_losses(logits: Any, power: int) -> tuple[Any, Any]:
     """Returns -log p and -log(1 - p), per element: float32. Args, Raises: as above."""
-    _check(power)
+    check_power(power)
     x = ops.cast(logits, "float32")
     present = power * ops.softplus(-x)
     absent = ops.softplus(x)
@@ -37,25 +38,3 @@ def log_losses(logits: Any, power: int) -> tuple[Any, Any]:
             higher = s * (1.0 + higher)
         absent = absent - ops.log1p(higher)
     return present, absent
-
-
-def probability(logits: np.ndarray, power: int) -> np.ndarray:
-    """Returns sigmoid(logits) ** power, float32, the same shape; no logit overflows. Raises: ValueError as above."""
-    _check(power)
-    exponent = np.clip(-np.asarray(logits, np.float32), -80.0, 80.0)  # exp(88.8) is the last in float32
-    return (1.0 / (1.0 + np.exp(exponent))) ** np.float32(power)
-
-
-def logit(p: float, power: int) -> float:
-    """Returns x with sigmoid(x) ** power = p, for p above 0 and below 1.
-
-    To compare logits with that of a threshold saves the exponentials of all those below. Raises: ValueError as above.
-    """
-    _check(power)
-    sigmoid = p ** (1.0 / power)
-    return float(np.log(sigmoid) - np.log1p(-sigmoid))
-
-
-def _check(power: int) -> None:
-    if power < 1:
-        raise ValueError(f"power must be 1 or more, got {power}.")
