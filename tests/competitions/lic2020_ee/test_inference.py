@@ -6,6 +6,7 @@ import pytest
 from competitions.lic2020_ee.encoding import encode_split
 from competitions.lic2020_ee.inference import infer, scores_of
 from shared.text.tokenizer import Tokenizer
+from shared.training.hardware import Hardware
 from tests.competitions.lic2020_ee.layout import MATCH, SCHEMA
 from tests.competitions.lic2020_ee.sentences import NUMBER, SCHEMES, example, labels, settings, vocabulary
 
@@ -69,10 +70,13 @@ def test_the_batch_size_changes_no_answer():
     assert outputs[0]["events"] == outputs[1]["events"] == outputs[2]["events"]
 
 
-def test_sentences_are_predicted_together_and_padded_to_buckets():
+@pytest.mark.parametrize(("jit", "shapes"), [(True, [(2, 8), (2, 16)]), (False, [(2, 8), (2, 14)])])
+def test_sentences_are_predicted_together_and_padded_to_buckets_where_shapes_are_compiled(monkeypatch, jit, shapes):
+    machine = Hardware("cpu", "float32", jit, "tensorflow")
+    monkeypatch.setattr("shared.training.prediction_batches.configured", lambda: machine)
     reader = Reader("pointer")
     inferred(reader)
-    assert reader.shapes == [(2, 8), (2, 16)]
+    assert reader.shapes == shapes
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
